@@ -1,0 +1,65 @@
+/* One Redis connection: hiredis async, pipelined, reconnecting with jitter.
+ * Loop thread only. A command submitted while the connection is down fails at
+ * once with -ENOTCONN: what to keep until Redis is back is the caller's. */
+#ifndef PW_REDIS_H
+#define PW_REDIS_H
+
+#include "common/base/base.h"
+
+struct loop;
+struct redis;
+struct redisReply;
+
+struct redis_conf {
+	const char *name;	/* CLIENT SETNAME and log lines; copied */
+	const char *host;	/* name or address; resolved without blocking; or a
+				 * path beginning with '/': UNIX socket */
+	unsigned port;
+	const char *password;	/* "" or NULL: none */
+	unsigned db;
+	unsigned timeout_ms;	/* connect, and each command's deadline */
+};
+
+/* up: connected, authenticated and scripts loaded / lost. Logged once a change
+ * by the client itself. */
+typedef void redis_state_cb(void *arg, bool up);
+/* Exactly once, never before redis_command() returns. err 0: r is the reply
+ * (never an error reply), borrowed until the callback returns. Otherwise r is
+ * NULL, or for -EREMOTEIO the server's error reply. -ENOTCONN, -ETIMEDOUT. */
+typedef void redis_cb(void *arg, int err, const struct redisReply *r);
+
+/* Starts connecting. conf's strings are copied. state may be NULL. */
+struct redis *redis_new(struct loop *l, const struct redis_conf *conf,
+			redis_state_cb *state, void *arg);
+/* Pending callbacks get -ECANCELED before this returns. NULLs *r. */
+void redis_free(struct redis **r);
+bool redis_up(const struct redis *r);
+
+/* argv[i] are copied into the output buffer. cb may be NULL. */
+void redis_command(struct redis *r, int argc, const struct slice *argv,
+		   redis_cb *cb, void *arg);
+
+/* A Lua script, EVALSHA'd. Defined once at file scope by the caller; the
+ * client loads it on connect or first use and again after NOSCRIPT. */
+struct redis_script {
+	const char *name;
+	const char *text;
+	char sha[41];		/* filled by the client */
+};
+void redis_script_add(struct redis *r, struct redis_script *s);
+/* argv: nkeys keys, then arguments. */
+void redis_eval(struct redis *r, struct redis_script *s, int nkeys, int argc,
+		const struct slice *argv, redis_cb *cb, void *arg);
+
+/* A subscription has a connection of its own (redis_new with its own conf and
+ * no commands but these). Subscribed again after each reconnect, before
+ * state(up) is called. msg is borrowed. */
+typedef void redis_message_cb(void *arg, struct slice channel, struct slice msg);
+struct redis_sub;
+struct redis_sub *redis_sub_new(struct loop *l, const struct redis_conf *conf,
+				const char *channel, redis_message_cb *msg,
+				redis_state_cb *state, void *arg);
+void redis_sub_free(struct redis_sub **s);
+bool redis_sub_up(const struct redis_sub *s);
+
+#endif

@@ -1,0 +1,32 @@
+/* Time. Timers and timeouts use the monotonic clock; what users see (sentAt)
+ * and what is ordered (pos) uses the cluster clock (design M0). */
+#ifndef PW_CLOCK_H
+#define PW_CLOCK_H
+
+#include <stdint.h>
+
+/* CLOCK_MONOTONIC in microseconds, milliseconds. */
+int64_t clock_mono_us(void);
+int64_t clock_mono_ms(void);
+/* CLOCK_REALTIME in microseconds since the epoch. */
+int64_t clock_wall_us(void);
+
+/* Tests: freeze both clocks at these values until called again; -1, -1
+ * returns to the real ones. */
+void clock_fake_set(int64_t mono_us, int64_t wall_us);
+
+/* The cluster's clock: Redis TIME as an offset to the monotonic clock. Seeded
+ * from the wall clock; never goes backward within a process. */
+int64_t cluster_now_us(void);
+int64_t cluster_now_ms(void);
+/* Redis said `redis_us` at monotonic `mono_us` (the middle of the request). */
+void cluster_clock_sync(int64_t redis_us, int64_t mono_us);
+/* A position: cluster time in microseconds, strictly greater than every one
+ * this process was given before. */
+int64_t cluster_next_pos(void);
+
+#define TIME_ISO_LEN 24
+/* "2026-01-02T03:04:05.678Z" and a NUL; ms since the epoch, years 0 to 9999. */
+void time_iso(int64_t ms, char out[TIME_ISO_LEN + 1]);
+
+#endif

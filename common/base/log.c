@@ -1,0 +1,92 @@
+#include "common/base/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+
+enum log_level log_level_now = LOG_LVL_INFO;
+static char log_who[48] = "pairwire";
+
+static const struct {
+	const char *name;
+	enum log_level level;
+} levels[] = {
+	{ "error", LOG_LVL_ERR },
+	{ "warning", LOG_LVL_WARN },
+	{ "info", LOG_LVL_INFO },
+	{ "debug", LOG_LVL_DEBUG },
+};
+
+void log_init(const char *who, enum log_level level)
+{
+	snprintf(log_who, sizeof(log_who), "%s", who);
+	log_level_now = level;
+}
+
+int log_level_parse(const char *text, enum log_level *out)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(levels); i++) {
+		if (strcmp(text, levels[i].name) == 0) {
+			*out = levels[i].level;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+static const char *level_name(enum log_level level)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(levels); i++)
+		if (levels[i].level == level)
+			return levels[i].name;
+	return "?";
+}
+
+/* One write per line, so that lines of several processes do not mix. */
+static void log_line(enum log_level level, const char *fmt, va_list ap)
+{
+	char line[2048];
+	char when[TIME_ISO_LEN + 1];
+	int head, body;
+	size_t len;
+
+	time_iso(clock_wall_us() / 1000, when);
+	head = snprintf(line, sizeof(line), "%s %-7s %s: ", when,
+			level_name(level), log_who);
+	body = vsnprintf(line + head, sizeof(line) - (size_t)head - 1, fmt, ap);
+	if (body < 0)
+		return;
+	len = (size_t)head + (size_t)body;
+	if (len > sizeof(line) - 2)
+		len = sizeof(line) - 2;
+	/* What a peer put into a field must not start a line of its own. */
+	for (size_t i = (size_t)head; i < len; i++)
+		if ((unsigned char)line[i] < 0x20)
+			line[i] = '?';
+	line[len++] = '\n';
+	if (write(STDERR_FILENO, line, len) == -1)
+		return;		/* nowhere left to say so */
+}
+
+void log_write(enum log_level level, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	log_line(level, fmt, ap);
+	va_end(ap);
+}
+
+void log_fatal(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	log_line(LOG_LVL_ERR, fmt, ap);
+	va_end(ap);
+	exit(1);
+}

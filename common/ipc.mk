@@ -1,0 +1,7 @@
+noinst_LIBRARIES += common/libipc.a
+common_libipc_a_SOURCES = \
+	common/ipc/ctl_protocol.h \
+	common/ipc/ipc.c common/ipc/ipc.h \
+	common/ipc/ipc_messages.h \
+	common/ipc/stats.c common/ipc/stats.h \
+	common/ipc/stats_table.h

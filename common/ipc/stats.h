@@ -1,0 +1,61 @@
+/* The statistics page of one worker instance: a memfd that the worker writes
+ * without locks and the master reads, also after the worker's death. Begins
+ * with magic, version and a name table, so old and new binaries understand each
+ * other (design 1). Behind the values: the flight recorder's ring. */
+#ifndef PW_STATS_H
+#define PW_STATS_H
+
+#include "common/base/base.h"
+#include "common/ipc/stats_table.h"
+
+#define STATS_ID(kind, name, help) STAT_##name,
+enum stat { STATS_TABLE(STATS_ID) STAT__COUNT };
+#undef STATS_ID
+
+/* Writer. Before stats_attach() all of these go to a private page, so that
+ * code under test needs no set-up. */
+void stats_add(enum stat id, int64_t n);	/* counters and gauges */
+void stats_set(enum stat id, int64_t v);	/* gauges */
+void stats_observe(enum stat id, int64_t us);	/* histograms */
+#define stats_inc(id) stats_add((id), 1)
+#define stats_dec(id) stats_add((id), -1)
+
+/* Flight recorder: what happened to a message here, without its content. */
+enum flight_event {
+	FLIGHT_ACCEPTED = 1,
+	FLIGHT_DEDUPLICATED,
+	FLIGHT_STORED,		/* arg: µs since accepted */
+	FLIGHT_ROUTED,		/* arg: instances published to */
+	FLIGHT_WRITTEN,		/* arg: local sockets */
+	FLIGHT_CONFIRMED,
+	FLIGHT_READ,
+	FLIGHT_PUSH_QUEUED,
+};
+/* id: the message's 24 hex digits. */
+void flight_record(enum flight_event ev, const char *id, uint32_t arg);
+
+/* Creates a page in a new memfd (close-on-exec); the fd, or -errno. */
+int stats_create(void) MUST_CHECK;
+/* The worker: makes fd's page the one written. 0 or -errno. */
+int stats_attach(int fd) MUST_CHECK;
+
+/* Reader. */
+struct stats_view;
+struct stats_view *stats_view_open(int fd);	/* NULL: not a page we know */
+void stats_view_close(struct stats_view **v);
+/* kind: 'c', 'g' or 'h'. false past the end. */
+struct stats_item {
+	char kind;
+	const char *name;	/* borrowed from the view */
+	const char *help;	/* "" when the writer's version sent none */
+	int64_t value;		/* counters and gauges */
+	uint64_t count;		/* histograms */
+	int64_t p50_us, p99_us;
+};
+bool stats_view_item(const struct stats_view *v, size_t i,
+		     struct stats_item *out);
+/* By name; fallback when the page has no such item. */
+int64_t stats_view_value(const struct stats_view *v, const char *name,
+			 int64_t fallback);
+
+#endif

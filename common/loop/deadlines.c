@@ -1,0 +1,73 @@
+#include "common/loop/deadlines.h"
+
+#include "common/base/clock.h"
+
+static void rearm(struct deadlines *q)
+{
+	struct list *n = list_first(&q->queue);
+	int64_t wait;
+
+	if (n == NULL)
+		return;
+	wait = LIST_ENTRY(n, struct deadline, node)->due_us - clock_mono_us();
+	timer_arm(&q->timer, wait > 0 ? (wait + 999) / 1000 : 0);
+}
+
+static void on_due(void *arg)
+{
+	struct deadlines *q = arg;
+	int64_t now = clock_mono_us();
+	struct list *n;
+
+	while ((n = list_first(&q->queue)) != NULL) {
+		struct deadline *d = LIST_ENTRY(n, struct deadline, node);
+
+		if (d->due_us > now)
+			break;
+		list_remove(&d->node);
+		q->expired(d, q->arg);
+	}
+	rearm(q);
+}
+
+void deadlines_init(struct deadlines *q, struct loop *l, int64_t length_ms,
+		    void (*expired)(struct deadline *d, void *arg), void *arg)
+{
+	list_init(&q->queue);
+	q->length_us = length_ms * 1000;
+	q->expired = expired;
+	q->arg = arg;
+	timer_init(&q->timer, l, on_due, q);
+}
+
+void deadlines_free(struct deadlines *q)
+{
+	while (list_shift(&q->queue) != NULL)
+		;
+	timer_free(&q->timer);
+}
+
+void deadline_init(struct deadline *d)
+{
+	list_init(&d->node);
+	d->due_us = 0;
+}
+
+void deadline_arm(struct deadlines *q, struct deadline *d)
+{
+	bool first;
+
+	list_remove(&d->node);
+	d->due_us = clock_mono_us() + q->length_us;
+	first = list_empty(&q->queue);
+	list_append(&q->queue, &d->node);
+	/* With others before it the timer runs already, and for longer than
+	 * this one could need only after theirs. */
+	if (first || !timer_armed(&q->timer))
+		rearm(q);
+}
+
+void deadline_drop(struct deadline *d)
+{
+	list_remove(&d->node);
+}

@@ -1,0 +1,38 @@
+/* Deadlines of one common length, kept by many objects: a list in order of
+ * expiry with a single timer, so arming, moving and dropping one is O(1)
+ * whatever the number of sessions. Expiries of the same tick run together. */
+#ifndef PW_DEADLINES_H
+#define PW_DEADLINES_H
+
+#include "common/base/list.h"
+#include "common/loop/loop.h"
+
+struct deadline {
+	struct list node;
+	int64_t due_us;		/* monotonic */
+};
+
+struct deadlines {
+	struct list queue;
+	struct timer timer;
+	int64_t length_us;
+	void (*expired)(struct deadline *d, void *arg);
+	void *arg;
+};
+
+/* length in ms. expired() is called once per expiry, the deadline already
+ * dropped (it may be armed again, or its owner freed). */
+void deadlines_init(struct deadlines *q, struct loop *l, int64_t length_ms,
+		    void (*expired)(struct deadline *d, void *arg), void *arg);
+void deadlines_free(struct deadlines *q);	/* drops all */
+
+void deadline_init(struct deadline *d);
+/* Due `length` from now; moves it when armed already. */
+void deadline_arm(struct deadlines *q, struct deadline *d);
+void deadline_drop(struct deadline *d);
+static inline bool deadline_armed(const struct deadline *d)
+{
+	return d->node.next != &d->node;
+}
+
+#endif

@@ -1,0 +1,58 @@
+/* The queue between workers and pushd, producer and consumer side. One
+ * interface; the backend is chosen by URL (redis://, Streams; kafka:// comes
+ * with pushd). Loop thread only. (design 3.3, M4) */
+#ifndef PW_PUSH_QUEUE_H
+#define PW_PUSH_QUEUE_H
+
+#include "common/base/base.h"
+
+struct loop;
+struct redis;
+struct push_queue;
+struct push_consumer;
+
+#define PUSH_STREAM "push_notifications"
+
+struct push_queue_conf {
+	const char *url;	/* redis://[:password@]host[:port][/db] */
+	uint64_t limit;		/* entries in the stream at which adds are refused */
+	unsigned timeout_ms;
+};
+
+/* NULL with a message in err for a bad URL. */
+struct push_queue *push_queue_new(struct loop *l,
+				  const struct push_queue_conf *conf,
+				  char err[256]);
+void push_queue_free(struct push_queue **q);
+
+/* Queue one event. key: the message id (or another id that names the
+ * notification); while its marker pw:push:<key> lives (2 days) a second add is
+ * a success that adds nothing. json is the whole event, copied.
+ * err: 0 queued (or was already); -ENOSPC at the limit; -ENOTCONN,
+ * -ETIMEDOUT (unknown). */
+typedef void push_add_cb(void *arg, int err);
+void push_queue_add(struct push_queue *q, const char *key, const char *user_id,
+		    struct slice json, push_add_cb *cb, void *arg);
+
+/* Consumer side, one consumer of a group. event() is called once per entry;
+ * the consumer acknowledges by push_consumer_ack(entry) when its outcome is
+ * final. At most max_in_flight entries are out at a time. Entries that another
+ * consumer of the group left unacknowledged for claim_idle_ms are claimed. */
+typedef void push_event_cb(void *arg, const char *entry, struct slice json);
+struct push_consumer_conf {
+	const char *url;
+	const char *group;	/* "pushd" */
+	const char *consumer;	/* unique and stable per process */
+	unsigned max_in_flight;
+	unsigned claim_idle_ms;
+	unsigned timeout_ms;
+};
+struct push_consumer *push_consumer_new(struct loop *l,
+					const struct push_consumer_conf *conf,
+					push_event_cb *event, void *arg,
+					char err[256]);
+/* XACK + XDEL: only acknowledged entries ever leave the stream. */
+void push_consumer_ack(struct push_consumer *c, const char *entry);
+void push_consumer_free(struct push_consumer **c);
+
+#endif

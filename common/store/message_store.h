@@ -1,0 +1,93 @@
+/* Where messages live. One interface, two backends (mongodb://, postgresql://),
+ * chosen by URL. Loop thread only; every callback runs exactly once, on the
+ * loop, never before the call returns; each operation ends within timeout_ms.
+ *
+ * Inserts are grouped (M3): a stream - (sender, match) - hashes to one lane, a
+ * lane has one batch in flight, callbacks of one lane come in the order of its
+ * inserts. */
+#ifndef PW_MESSAGE_STORE_H
+#define PW_MESSAGE_STORE_H
+
+#include "common/store/message.h"
+
+struct loop;
+struct message_store;
+
+struct message_store_conf {
+	const char *url;	/* mongodb://host/db or postgresql://… */
+	const char *name;	/* for the servers' connection lists and logs */
+	unsigned lanes;		/* concurrent batches, >= 1 */
+	unsigned timeout_ms;	/* deadline of each operation */
+	unsigned queue_max;	/* inserts waiting per lane; more are refused with
+				 * STORE_UNAVAILABLE */
+};
+
+enum store_result {
+	STORE_OK,		/* inserted now, durable */
+	STORE_DUPLICATE,	/* the same message was there: *first is it */
+	STORE_CLASH,		/* same id, other content (contract 2) */
+	STORE_REFUSED,		/* this row is not storable; others were */
+	STORE_UNAVAILABLE,	/* down or overloaded; certainly not stored, or
+				 * outcome unknown: retry with the same tempId */
+};
+
+/* conf's strings are copied. NULL with a message in err (256 bytes) when the
+ * URL is unusable. Does not wait for the server: schema and indexes are made
+ * when it is first reached. state(up) on each change. */
+struct message_store *message_store_new(struct loop *l,
+					const struct message_store_conf *conf,
+					void (*state)(void *arg, bool up),
+					void *arg, char err[256]);
+/* Pending callbacks get STORE_UNAVAILABLE / -ECANCELED. NULLs *s. */
+void message_store_free(struct message_store **s);
+bool message_store_up(const struct message_store *s);
+
+/* m is copied. first: valid for STORE_DUPLICATE, borrowed, else NULL. */
+typedef void store_insert_cb(void *arg, enum store_result r,
+			     const struct message *first);
+void message_store_insert(struct message_store *s, const struct message *m,
+			  store_insert_cb *cb, void *arg);
+
+/* Greatest sentAt (ms) of this sender in this match; 0 when none. err 0 or
+ * negative errno. (M0: `last` on first use.) */
+typedef void store_last_cb(void *arg, int err, int64_t sent_at_ms);
+void message_store_last_sent(struct message_store *s, const char *sender_id,
+			     const char *match_id, store_last_cb *cb, void *arg);
+
+/* Rows found or changed; borrowed until the callback returns. */
+typedef void store_rows_cb(void *arg, int err, const struct message *rows,
+			   size_t n);
+
+/* SET deliveredAt = at_ms, owe = 0, chg = chg WHERE id IN ids AND recipient =
+ * recipient_id AND deliveredAt IS NULL. Reports the rows this call changed
+ * (at least id, match_id, sender_id, recipient_id, src, delivered_at_ms).
+ * Calls of one loop turn are grouped. ids are copied. (M2) */
+struct store_confirm {
+	const char *recipient_id;
+	int64_t at_ms;
+	int64_t chg;
+	const char (*ids)[MESSAGE_ID_LEN + 1];
+	size_t n;
+};
+void message_store_delivered(struct message_store *s,
+			     const struct store_confirm *c, store_rows_cb *cb,
+			     void *arg);
+/* SET readAt = at_ms, deliveredAt = coalesce(deliveredAt, at_ms), owe = 0,
+ * chg = chg WHERE id IN ids AND match = match_id AND recipient = recipient_id
+ * AND readAt IS NULL. Reports the rows this call changed; delivered_at_ms ==
+ * at_ms on those that a read delivered. (M2: a read implies delivered) */
+void message_store_read(struct message_store *s, const char *match_id,
+			const struct store_confirm *c, store_rows_cb *cb,
+			void *arg);
+
+/* Fetch by ids, any order, missing ones left out. All fields set. */
+void message_store_get(struct message_store *s,
+		       const char (*ids)[MESSAGE_ID_LEN + 1], size_t n,
+		       store_rows_cb *cb, void *arg);
+/* SET owe = owe_us WHERE id = id AND deliveredAt IS NULL AND owe <> 0 (M4).
+ * err 0 whether or not the row still owed. */
+void message_store_set_owe(struct message_store *s, const char *id,
+			   int64_t owe_us, void (*cb)(void *arg, int err),
+			   void *arg);
+
+#endif

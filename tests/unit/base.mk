@@ -1,0 +1,5 @@
+check_PROGRAMS += tests/unit/test_base
+tests_unit_test_base_SOURCES = tests/unit/test_base.c
+tests_unit_test_base_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_base_LDADD = $(LOOP_LIBS) $(TEST_LIBS)
+TESTS += tests/unit/test_base

@@ -1,0 +1,59 @@
+/* Users and matches of the app (PostgreSQL), cached and kept coherent by
+ * LISTEN/NOTIFY (design M8). Loop thread only. Strings handed to callbacks are
+ * borrowed until the callback returns. */
+#ifndef PW_DIRECTORY_H
+#define PW_DIRECTORY_H
+
+#include "common/base/base.h"
+
+struct loop;
+struct directory;
+
+struct directory_conf {
+	const char *url;
+	const char *name;	/* worker's name for application_name */
+	unsigned timeout_ms;
+	unsigned stale_max_ms;	/* M8: entries serve this long when PG is down */
+	size_t cache_max;	/* entries of each cache, oldest use leaves */
+	unsigned flush_ms;	/* last_seen / last_message_at coalescing, 1000 */
+};
+
+struct match {
+	const char *id;
+	const char *user_a;
+	const char *user_b;
+	bool live;		/* false: unmatched */
+};
+
+struct directory *directory_new(struct loop *l, const struct directory_conf *c);
+/* Pending writes are tried once more by directory_flush before. */
+void directory_free(struct directory **d);
+
+/* err: 0 and m; 0 and m NULL: no such match; -EAGAIN: cannot know now (down).
+ * Unlike elsewhere, cb may run before this returns: a cache hit is the common
+ * case and costs no detour. */
+typedef void directory_match_cb(void *arg, int err, const struct match *m);
+void directory_match(struct directory *d, const char *match_id,
+		     directory_match_cb *cb, void *arg);
+/* The others of all live matches of a user. Exactly once, later. */
+typedef void directory_peers_cb(void *arg, int err, const char *const *user_ids,
+				size_t n);
+void directory_peers(struct directory *d, const char *user_id,
+		     directory_peers_cb *cb, void *arg);
+/* First name if it is cached now, else NULL - and it is fetched for next time.
+ * Never waits. "" when the user has none. Borrowed until the loop turns. */
+const char *directory_name(struct directory *d, const char *user_id);
+
+/* Coalesced: the latest time per row wins, many rows a statement. */
+void directory_seen(struct directory *d, const char *user_id, int64_t at_ms);
+void directory_message_at(struct directory *d, const char *match_id,
+			  int64_t at_ms);
+/* Writes what is pending now; cb when the server answered, or with an error. */
+void directory_flush(struct directory *d, void (*cb)(void *arg, int err),
+		     void *arg);
+/* A match was, or is no longer, live: called on every invalidation, for what
+ * others derived from it. May be NULL. */
+void directory_on_change(struct directory *d,
+			 void (*fn)(void *arg, const char *match_id), void *arg);
+
+#endif

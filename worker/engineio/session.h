@@ -1,0 +1,81 @@
+/* An Engine.IO v4 session: sid, heartbeat, outbox, barrier. It outlives its
+ * transport (an upgrade changes it) and knows nothing of Socket.IO: upwards it
+ * speaks through ops. (socketio.md 2-4; design M2) */
+#ifndef PW_EIO_SESSION_H
+#define PW_EIO_SESSION_H
+
+#include "common/base/base.h"
+#include "common/protocol/ids.h"
+
+struct eio_session;
+struct eio_sessions;
+struct loop;
+struct transport;
+
+/* Every ending has a reason; the statistics' closed_* counters are these. */
+enum close_reason {
+	CLOSE_CLIENT,		/* the client left: close frame, FIN, reset */
+	CLOSE_PING_TIMEOUT,
+	CLOSE_PROTOCOL,		/* what it sent was no packet */
+	CLOSE_TOO_LARGE,
+	CLOSE_AUTH,		/* token expired */
+	CLOSE_OUTBOX,		/* does not read */
+	CLOSE_SERVER,		/* we are stopping, or it was told to go */
+	CLOSE__COUNT
+};
+const char *close_reason_name(enum close_reason r);
+
+/* Upwards: set once for all sessions. up: what opened() returned. */
+struct eio_ops {
+	void *(*opened)(void *arg, struct eio_session *s);
+	/* One message packet, borrowed. */
+	void (*message)(void *up, struct slice data, bool binary);
+	/* A pong proved that the client read everything up to this mark. */
+	void (*confirmed)(void *up, uint32_t mark);
+	/* Last call for this session, at the end of the loop's turn. */
+	void (*closed)(void *up, enum close_reason why);
+	void *arg;
+};
+
+struct eio_conf {
+	uint32_t instance;
+	unsigned ping_interval_ms, ping_timeout_ms, connect_timeout_ms;
+	size_t max_payload, outbox_limit;
+};
+
+struct eio_sessions *eio_sessions_new(struct loop *l, const struct eio_conf *c,
+				      const struct eio_ops *ops);
+void eio_sessions_free(struct eio_sessions **ss);
+size_t eio_sessions_count(const struct eio_sessions *ss);
+/* NULL when there is none (any more). */
+struct eio_session *eio_sessions_find(struct eio_sessions *ss, struct slice sid);
+/* Closes every session. */
+void eio_sessions_close_all(struct eio_sessions *ss, enum close_reason why);
+
+/* --- for transports --- */
+/* Handshake done on t: makes the session, queues the open packet. */
+struct eio_session *eio_session_open(struct eio_sessions *ss, struct transport *t);
+/* One frame (text or binary) of the client. */
+void eio_session_frame(struct eio_session *s, struct slice frame, bool binary);
+/* The stream takes bytes again. */
+void eio_session_writable(struct eio_session *s);
+/* The stream ended; the transport is gone when this returns. */
+void eio_session_transport_gone(struct eio_session *s, enum close_reason why);
+
+/* --- for the layer above --- */
+const char *eio_session_sid(const struct eio_session *s);
+const char *eio_session_transport_name(const struct eio_session *s);
+/* Queues a text frame ("42[…]") or a binary message. Written at the end of the
+ * loop's turn. Past outbox_limit the session closes (CLOSE_OUTBOX). */
+void eio_session_send(struct eio_session *s, struct slice packet, bool binary);
+/* A mark behind everything queued so far. The session follows it with a ping
+ * (the barrier: at most one ping outstanding, at most one barrier every 20 ms)
+ * and reports confirmed(mark) - or a later mark - when the pong is there. */
+uint32_t eio_session_mark(struct eio_session *s);
+/* Ends the session: what is queued is still written. closed() comes later in
+ * this turn. Closing twice is harmless. */
+void eio_session_close(struct eio_session *s, enum close_reason why);
+/* The layer above has joined (a namespace is connected): connect_timeout off. */
+void eio_session_joined(struct eio_session *s);
+
+#endif

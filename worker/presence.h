@@ -1,0 +1,51 @@
+/* Which users are online, and which worker instances hold them (Redis; design
+ * M7). Loop thread only. The keys:
+ *   online:users              set, the reference's
+ *   socket:<user>             a socket id of the user, the reference's
+ *   pw:instances              sorted set, instance -> lease expiry (ms, Redis TIME)
+ *   pw:w:<instance>           set of users
+ *   pw:u:<user>               hash instance -> 1: where to publish
+ *   pw:leaving                sorted set, user -> when he counts as offline */
+#ifndef PW_PRESENCE_H
+#define PW_PRESENCE_H
+
+#include "common/base/base.h"
+
+struct loop;
+struct presence;
+struct redis;
+
+struct presence_conf {
+	const char *instance;	/* "host:boot:instance", copied */
+	unsigned lease_ms;	/* renewed every third of it */
+	unsigned grace_ms;	/* offline_grace */
+};
+struct presence_ops {
+	/* user came online (was not) or went offline (grace over): to be
+	 * announced by this worker. */
+	void (*changed)(void *arg, const char *user_id, bool online);
+	/* Redis had lost our record (or came back): everything local must be
+	 * registered again; call presence_enter for each local user. */
+	void (*reregister)(void *arg);
+	void *arg;
+};
+
+struct presence *presence_new(struct loop *l, struct redis *r,
+			      const struct presence_conf *c,
+			      const struct presence_ops *ops);
+void presence_free(struct presence **p);
+/* Redis came up (the owner of the connection tells). */
+void presence_redis_up(struct presence *p);
+/* First local socket of the user / last one gone. Idempotent. Calls of a loop
+ * turn share one script call. entered (may be NULL) runs when the route is
+ * registered (err 0) or could not be. */
+void presence_enter(struct presence *p, const char *user_id,
+		    const char *socket_id, void (*entered)(void *arg, int err),
+		    void *arg);
+void presence_leave(struct presence *p, const char *user_id);
+/* An instance died (master's word): its users' routes are removed now. */
+void presence_reap(struct presence *p, const char *instance);
+/* The instance goes for good: everything of it is removed; cb when done. */
+void presence_retire(struct presence *p, void (*cb)(void *arg), void *arg);
+
+#endif

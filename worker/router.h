@@ -1,0 +1,58 @@
+/* From here to the sockets of a user, wherever they are: envelopes published
+ * to exactly the instances that hold him (design 2). Everything routed in one
+ * loop turn goes out as one script call. Loop thread only. */
+#ifndef PW_ROUTER_H
+#define PW_ROUTER_H
+
+#include "common/protocol/envelope.h"
+
+struct loop;
+struct redis;
+struct redis_conf;
+struct router;
+
+struct router_conf {
+	const char *instance;		/* own: published to others only */
+	const struct redis_conf *redis;	/* for the subscription's connection */
+};
+struct router_ops {
+	/* An envelope from another instance. Borrowed. */
+	void (*deliver)(void *arg, const struct envelope *e);
+	/* The subscription came (back) or went. */
+	void (*subscribed)(void *arg, bool up);
+	void *arg;
+};
+
+/* What else the route script does in the same round trip. */
+enum router_extra {
+	ROUTE_PLAIN,
+	ROUTE_UNREAD,		/* message:new: id joins the user's unread set of
+				 * the match, counters follow (M9) */
+};
+
+/* receivers: other instances that took it. present: the user is registered on
+ * this very instance. leaving: nobody, but still within his grace.
+ * err: -ENOTCONN, -ETIMEDOUT: Redis cannot say. Exactly once, later. */
+struct route_result {
+	unsigned receivers;
+	bool present;
+	bool leaving;
+};
+typedef void router_cb(void *arg, int err, const struct route_result *r);
+
+struct router *router_new(struct loop *l, struct redis *r,
+			  const struct router_conf *c,
+			  const struct router_ops *ops);
+void router_free(struct router **r);
+/* e (copied) goes to the other instances holding e->user_id. Local sockets are
+ * the caller's. cb may be NULL. */
+void router_send(struct router *r, const struct envelope *e,
+		 enum router_extra extra, router_cb *cb, void *arg);
+/* typing:<match>:<user> for 5 s (or removed), and e, in the same call. */
+void router_typing(struct router *r, const char *match_id, const char *user_id,
+		   bool typing, const struct envelope *e);
+/* ids were read by user in match: leave his unread set, counters follow. */
+void router_read(struct router *r, const char *match_id, const char *user_id,
+		 const char (*ids)[25], size_t n);
+
+#endif

@@ -1,0 +1,64 @@
+/* Socket.IO v5: one socket per session and namespace; namespaces, connect,
+ * events, acknowledgements. Upwards it speaks through ops, one set per
+ * namespace. (socketio.md 7) */
+#ifndef PW_SIO_SOCKET_H
+#define PW_SIO_SOCKET_H
+
+#include "common/protocol/sio_packet.h"
+#include "worker/engineio/session.h"
+
+#include <jansson.h>
+
+struct sio_socket;
+struct sio_server;
+
+/* An event of the client. name and args borrowed; args is the array behind the
+ * name. binary: it came with attachments (args still hold the placeholders). */
+struct sio_event {
+	const char *name;
+	json_t *args;
+	int64_t ack;		/* SIO_NO_ACK: none wanted */
+	bool binary;
+};
+
+/* up: what the application attached with sio_socket_attach() (NULL before). */
+struct sio_ops {
+	/* CONNECT to this namespace; auth is an object (empty when none sent),
+	 * borrowed. The application answers with sio_accept or sio_refuse, now
+	 * or later (the socket may be gone by then: see disconnected). */
+	void (*connect)(void *arg, struct sio_socket *k, json_t *auth);
+	void (*event)(void *up, struct sio_socket *k, const struct sio_event *e);
+	void (*confirmed)(void *up, struct sio_socket *k, uint32_t mark);
+	/* Last call for this socket; also for one that was never accepted
+	 * (up NULL then, unless attached). */
+	void (*disconnected)(void *up, struct sio_socket *k, enum close_reason why);
+	void *arg;
+};
+
+struct sio_server *sio_server_new(uint32_t instance);
+void sio_server_free(struct sio_server **sv);
+/* name "/", "/custom". Unknown namespaces are refused ("Invalid namespace"). */
+void sio_server_namespace(struct sio_server *sv, const char *name,
+			  const struct sio_ops *ops);
+/* What the Engine.IO sessions are given. */
+struct eio_ops sio_server_eio_ops(struct sio_server *sv);
+
+void sio_socket_attach(struct sio_socket *k, void *up);
+const char *sio_socket_id(const struct sio_socket *k);	/* SIO sid */
+struct eio_session *sio_socket_session(const struct sio_socket *k);
+void sio_accept(struct sio_socket *k);
+/* CONNECT_ERROR {"message":…}; the socket is gone after this, the connection
+ * stays open (the client closes it). disconnected() is not called. */
+void sio_refuse(struct sio_socket *k, const char *message);
+/* A whole text frame ("42[…]"), made for the root namespace. */
+void sio_send(struct sio_socket *k, struct slice frame);
+/* Answers e->ack: json is the array's inside ('{"ok":true}'). No-op for
+ * SIO_NO_ACK. */
+void sio_ack(struct sio_socket *k, int64_t ack, struct slice json);
+/* As eio_session_mark, for confirmed(). */
+uint32_t sio_mark(struct sio_socket *k);
+/* DISCONNECT packet, then the connection ends: the stock client does not come
+ * back by itself ("io server disconnect"). */
+void sio_disconnect(struct sio_socket *k, enum close_reason why);
+
+#endif

@@ -1,0 +1,10 @@
+# Bytes to events: transport, Engine.IO, Socket.IO.
+noinst_LIBRARIES += worker/libtransport.a
+worker_libtransport_a_SOURCES = \
+	worker/transport/listener.c worker/transport/listener.h \
+	worker/transport/transport.h \
+	worker/transport/ws.c worker/transport/ws.h \
+	worker/engineio/outbox.c worker/engineio/outbox.h \
+	worker/engineio/session.c worker/engineio/session.h \
+	worker/socketio/socket.c worker/socketio/socket.h
+worker_libtransport_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(LWS_CFLAGS) $(UV_CFLAGS) $(JANSSON_CFLAGS)

@@ -1,0 +1,27 @@
+/* What a session writes to: one client's byte stream, WebSocket (or, next,
+ * polling). Calls go down by the ops, up by the session's functions. */
+#ifndef PW_TRANSPORT_H
+#define PW_TRANSPORT_H
+
+#include "common/base/buf.h"
+
+struct outbox;
+struct transport;
+
+struct transport_ops {
+	const char *name;	/* "websocket", "polling" */
+	/* Takes packets from the front of the outbox while the stream takes
+	 * them, in as few writes as it can; when it cannot take more it calls
+	 * eio_session_writable() later. 0, or -EPIPE when the stream is dead
+	 * (it reports its end itself, later, by eio_session_transport_gone). */
+	int (*flush)(struct transport *t, struct outbox *o);
+	/* Ends the stream after what was flushed; ws_code 0: no code. The
+	 * transport lets go of the session at once. */
+	void (*close)(struct transport *t, unsigned ws_code);
+};
+
+struct transport {
+	const struct transport_ops *ops;
+};
+
+#endif
