@@ -32,8 +32,10 @@ struct envelope {
 
 /* The part behind the counter: what the route script is given. */
 void envelope_encode(struct buf *out, const struct envelope *e);
-/* A whole published message. Slices point into `in`. 0, -EBADMSG (malformed)
- * or -ENOTSUP (another version or kind). */
+/* A whole published message. Slices point into `in`. 0, -EBADMSG (malformed, or
+ * an id longer than PW_ID_MAX) or -ENOTSUP (another version or kind; out holds
+ * nothing but the counter then, so that its sequence goes on: 0 for another
+ * version). */
 int envelope_decode(struct slice in, struct envelope *out) MUST_CHECK;
 
 #endif
