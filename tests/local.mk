@@ -13,4 +13,11 @@ include tests/unit/store.mk
 include tests/unit/routing.mk
 include tests/unit/transport.mk
 include tests/unit/chat.mk
+
+# Programs against real servers, named by PW_TEST_* in the environment: built
+# by check, started by tests/run.
+include tests/servers/backend.mk
+include tests/servers/store.mk
+include tests/servers/routing.mk
+include tests/servers/directory.mk
 endif
