@@ -23,6 +23,7 @@ include common/protocol.mk
 include common/backend.mk
 include common/store.mk
 include common/queue.mk
+include common/schema.mk
 
 BASE_LIBS = common/libbase.a
 LOOP_LIBS = common/libloop.a $(BASE_LIBS) $(EVENT_LIBS) -lpthread
