@@ -4,6 +4,21 @@ dist_check_SCRIPTS += tests/run-unit.sh
 TEST_LIBS = $(CRITERION_LIBS)
 TEST_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 
+# The layers.
+dist_check_SCRIPTS += tests/check-includes
+TESTS += tests/check-includes
+
+EXTRA_DIST += tests/run \
+	tests/lib/apt.sh tests/lib/report.sh tests/lib/servers.sh tests/lib/with-servers \
+	tests/ferretdb/go.mod tests/ferretdb/go.sum \
+	tests/ferretdb/main.go tests/ferretdb/proxy.go \
+	tests/integration/package.json tests/integration/package-lock.json
+
+# For tests/run: the names, one a line.
+.PHONY: print-tests
+print-tests:
+	@for t in $(TESTS); do echo $$t; done
+
 if HAVE_CRITERION
 include tests/unit/base.mk
 include tests/unit/protocol.mk
