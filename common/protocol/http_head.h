@@ -1,5 +1,7 @@
 /* HTTP/1.1 request head, strict (RFC 9112): CRLF only, no obs-fold, no
- * whitespace before a colon, one Host, token methods and names. Pure. */
+ * whitespace before a colon, one Host, token methods and names. A head that two
+ * readers could frame differently is malformed: Content-Length twice, not a
+ * number, or together with Transfer-Encoding. Pure. */
 #ifndef PW_HTTP_HEAD_H
 #define PW_HTTP_HEAD_H
 
@@ -16,7 +18,7 @@ struct http_field {
 struct http_head {
 	struct slice method;
 	struct slice target;	/* as sent */
-	struct slice path;	/* target before '?' */
+	struct slice path;	/* target before '?', without scheme and host */
 	struct slice query;	/* behind '?', may be empty */
 	unsigned minor;		/* 1.0: 0, 1.1: 1 */
 	struct http_field fields[HTTP_FIELDS_MAX];

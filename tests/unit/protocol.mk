@@ -1,1 +1,15 @@
-# protocol
+check_PROGRAMS += tests/unit/protocol/test_protocol
+tests_unit_protocol_test_protocol_SOURCES = \
+	tests/unit/protocol/exact.h \
+	tests/unit/protocol/test_auth_token.c \
+	tests/unit/protocol/test_eio_packet.c \
+	tests/unit/protocol/test_envelope.c \
+	tests/unit/protocol/test_http_head.c \
+	tests/unit/protocol/test_ids.c \
+	tests/unit/protocol/test_json_out.c \
+	tests/unit/protocol/test_push_event.c \
+	tests/unit/protocol/test_sio_packet.c \
+	tests/unit/protocol/test_ws_frame.c
+tests_unit_protocol_test_protocol_CFLAGS = $(TEST_CFLAGS) $(JWT_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_protocol_test_protocol_LDADD = $(PROTOCOL_LIBS) $(TEST_LIBS)
+TESTS += tests/unit/protocol/test_protocol
