@@ -4,4 +4,6 @@ common_libipc_a_SOURCES = \
 	common/ipc/ipc.c common/ipc/ipc.h \
 	common/ipc/ipc_messages.h \
 	common/ipc/stats.c common/ipc/stats.h \
-	common/ipc/stats_table.h
+	common/ipc/stats_page.h \
+	common/ipc/stats_table.h \
+	common/ipc/stats_view.c

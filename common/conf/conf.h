@@ -1,5 +1,11 @@
 /* Configuration: one INI file, environment, defaults, all through one table
- * and one parser (pairwire.conf). */
+ * and one parser (pairwire.conf).
+ *
+ * A text value is what stands behind the "=", without surrounding space; or it
+ * is in double quotes, where \\ \" \n \r \t and \xHH may be used. Comments
+ * have lines of their own: an unquoted value with " ;" or " #" in it is
+ * refused rather than guessed at. Values from the environment are taken as
+ * they are, without quotes. */
 #ifndef PW_CONF_H
 #define PW_CONF_H
 
@@ -22,13 +28,22 @@ struct conf {
 #define CONF_ERR_MAX 256
 
 /* Defaults, then the file (NULL: none), then the environment; checked whole.
- * 0, or -EINVAL / -errno with "file:line: key: what is wrong" in err. */
+ * What is empty and stands for something else is filled in: node,
+ * control_socket, store_url, push_queue_url. Text fields are never NULL.
+ * 0, or -EINVAL / -errno with "where: key: what is wrong" in err; where is
+ * "file:line" or the variable's name. Values of secrets are never in err. */
 int conf_load(const char *path, struct conf **out, char err[CONF_ERR_MAX])
 	MUST_CHECK;
+/* The same without what must be set and how keys go together: for tools which
+ * only want to find run_dir. */
+int conf_load_unchecked(const char *path, struct conf **out,
+			char err[CONF_ERR_MAX]) MUST_CHECK;
+/* Wipes the secrets. NULLs *c. */
 void conf_free(struct conf **c);
 
 /* The effective values, secrets included, for handing to a worker through a
- * memfd; and back. The text is an INI file itself. */
+ * memfd; and back (from the fd's start; the environment does not count). The
+ * text is an INI file itself, its texts quoted. */
 void conf_write(const struct conf *c, struct buf *out);
 int conf_read_fd(int fd, struct conf **out, char err[CONF_ERR_MAX]) MUST_CHECK;
 

@@ -60,8 +60,8 @@
 	  "mongodb:// or postgresql://; empty: the directory's database")          \
 	X(UINT,   store, store_lanes, "2", 1, 64, "",                              \
 	  "concurrent batches per worker")                                         \
-	X(MSEC,   store, store_timeout, "30s", 100, 600000, "",                    \
-	  "deadline of a store operation")                                         \
+	X(MSEC,   store, store_timeout, "30s", 100, 30000, "",                     \
+	  "deadline of a store operation; recovery counts on at most 30s (M6)")    \
 	X(STR,    redis, redis_host, "127.0.0.1", 1, 255, "REDIS_HOST",            \
 	  "host, or path of a UNIX socket")                                        \
 	X(UINT,   redis, redis_port, "6379", 1, 65535, "REDIS_PORT",               \

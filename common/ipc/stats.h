@@ -9,14 +9,15 @@
 #include "common/ipc/stats_table.h"
 
 #define STATS_ID(kind, name, help) STAT_##name,
-enum stat { STATS_TABLE(STATS_ID) STAT__COUNT };
+enum stat_id { STATS_TABLE(STATS_ID) STAT__COUNT };
 #undef STATS_ID
 
-/* Writer. Before stats_attach() all of these go to a private page, so that
- * code under test needs no set-up. */
-void stats_add(enum stat id, int64_t n);	/* counters and gauges */
-void stats_set(enum stat id, int64_t v);	/* gauges */
-void stats_observe(enum stat id, int64_t us);	/* histograms */
+/* Writer; one thread only (the loop's). Before stats_attach() all of these go to a private page, so that
+ * code under test needs no set-up; what it holds is not carried over. */
+void stats_add(enum stat_id id, int64_t n);	/* counters and gauges */
+void stats_set(enum stat_id id, int64_t v);	/* gauges */
+void stats_observe(enum stat_id id, int64_t us);	/* histograms */
+int64_t stats_get(enum stat_id id);	/* what add and set made of it */
 #define stats_inc(id) stats_add((id), 1)
 #define stats_dec(id) stats_add((id), -1)
 
@@ -31,17 +32,20 @@ enum flight_event {
 	FLIGHT_READ,
 	FLIGHT_PUSH_QUEUED,
 };
-/* id: the message's 24 hex digits. */
+/* id: the message's 24 hex digits. The last 65,536 events are kept. */
 void flight_record(enum flight_event ev, const char *id, uint32_t arg);
 
-/* Creates a page in a new memfd (close-on-exec); the fd, or -errno. */
+/* Creates room for a page in a new memfd (close-on-exec, cannot shrink); the
+ * fd, or -errno. It is a page from stats_attach() on. */
 int stats_create(void) MUST_CHECK;
 /* The worker: makes fd's page the one written. 0 or -errno. */
 int stats_attach(int fd) MUST_CHECK;
 
-/* Reader. */
+/* Reader. The fd may be closed after stats_view_open(). NULL: not a page we
+ * know, or its writer has not attached yet. The name table is copied: what the
+ * writer does to the page later can make values wrong, nothing else. */
 struct stats_view;
-struct stats_view *stats_view_open(int fd);	/* NULL: not a page we know */
+struct stats_view *stats_view_open(int fd);
 void stats_view_close(struct stats_view **v);
 /* kind: 'c', 'g' or 'h'. false past the end. */
 struct stats_item {
@@ -50,12 +54,24 @@ struct stats_item {
 	const char *help;	/* "" when the writer's version sent none */
 	int64_t value;		/* counters and gauges */
 	uint64_t count;		/* histograms */
-	int64_t p50_us, p99_us;
+	uint64_t sum_us;
+	int64_t p50_us, p99_us;	/* within 6 % */
 };
 bool stats_view_item(const struct stats_view *v, size_t i,
 		     struct stats_item *out);
 /* By name; fallback when the page has no such item. */
 int64_t stats_view_value(const struct stats_view *v, const char *name,
 			 int64_t fallback);
+
+/* The flight recorder, newest first: i = 0, 1, ... until false. Entries that
+ * are overwritten meanwhile have event 0. */
+struct flight_item {
+	int64_t wall_us;
+	char id[25];
+	uint32_t event;		/* enum flight_event, or a newer one */
+	uint32_t arg;
+};
+bool stats_view_flight(const struct stats_view *v, size_t i,
+		       struct flight_item *out);
 
 #endif

@@ -1,0 +1,183 @@
+/* What involves more than one key. */
+#include "common/conf/conf_keys.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/log.h"
+#include "common/base/mem.h"
+
+static bool begins(const char *s, const char *prefix)
+{
+	return strncmp(s, prefix, strlen(prefix)) == 0;
+}
+
+static bool is_postgres(const char *url)
+{
+	return begins(url, "postgresql://") || begins(url, "postgres://");
+}
+
+static int not_set(struct conf_reading *rd, enum conf_id id, const char *what)
+{
+	char env[64];
+	size_t i = 0;
+
+	for (const char *p = conf_keys[id].key; *p != '\0'; p++)
+		env[i++] = *p == '_' ? '_' : (char)(*p - 'a' + 'A');
+	env[i] = '\0';
+	return conf_error(rd, id,
+			  "is not set; give %s as %s in section [%s] of the "
+			  "file, or in the environment as PAIRWIRE_%s", what,
+			  conf_keys[id].key, conf_keys[id].section, env);
+}
+
+static int check_text(struct conf_reading *rd)
+{
+	const struct conf *c = rd->conf;
+	enum log_level level;
+
+	if (log_level_parse(c->log_level, &level) != 0)
+		return conf_error(rd, CONF_KEY_log_level,
+				  "\"%.20s\" is not error, warning, info or debug",
+				  c->log_level);
+	if (*c->run_dir != '/')
+		return conf_error(rd, CONF_KEY_run_dir,
+				  "must be an absolute path");
+	if (*c->control_socket != '/')
+		return conf_error(rd, CONF_KEY_control_socket,
+				  "must be an absolute path");
+	if (c->node[strcspn(c->node, " \t:/{}")] != '\0')
+		return conf_error(rd, CONF_KEY_node,
+				  "must not contain spaces or any of : / { }");
+	return 0;
+}
+
+static int check_backends(struct conf_reading *rd)
+{
+	const struct conf *c = rd->conf;
+
+	if (*c->jwt_secret == '\0')
+		return not_set(rd, CONF_KEY_jwt_secret,
+			       "the secret your app signs its tokens with");
+	if (*c->database_url == '\0')
+		return not_set(rd, CONF_KEY_database_url,
+			       "postgresql://USER:PASSWORD@HOST/DATABASE");
+	if (!is_postgres(c->database_url))
+		return conf_error(rd, CONF_KEY_database_url,
+				  "must begin with postgresql:// or postgres://");
+	if (!is_postgres(c->store_url) && !begins(c->store_url, "mongodb://") &&
+	    !begins(c->store_url, "mongodb+srv://"))
+		return conf_error(rd, CONF_KEY_store_url,
+				  "must begin with mongodb://, mongodb+srv://, "
+				  "postgresql:// or postgres://");
+	if (!begins(c->push_queue_url, "redis://") &&
+	    !begins(c->push_queue_url, "redis+unix://"))
+		return conf_error(rd, CONF_KEY_push_queue_url,
+				  "must begin with redis:// or redis+unix://");
+	return 0;
+}
+
+static int check_numbers(struct conf_reading *rd)
+{
+	const struct conf *c = rd->conf;
+
+	if (c->content_max > c->max_payload)
+		return conf_error(rd, CONF_KEY_content_max,
+				  "is larger than max_payload: such a message "
+				  "could not be received");
+	if (c->content_max > c->outbox_limit)
+		return conf_error(rd, CONF_KEY_content_max,
+				  "is larger than outbox_limit: such a message "
+				  "could not be delivered");
+	return 0;
+}
+
+int conf_check(struct conf_reading *rd)
+{
+	int rc = check_text(rd);
+
+	if (rc == 0)
+		rc = check_backends(rd);
+	if (rc == 0)
+		rc = check_numbers(rd);
+	return rc;
+}
+
+static void replace(struct conf *c, enum conf_id id, char *value)
+{
+	char **field = conf_str_field(c, id);
+
+	free(*field);
+	*field = value;
+}
+
+/* RFC 3986 2.1: everything but unreserved characters. */
+static void add_escaped(struct buf *b, const char *s, const char *also)
+{
+	for (; *s != '\0'; s++) {
+		unsigned char ch = (unsigned char)*s;
+
+		if ((ch >= '0' && ch <= '9') || (ch >= 'a' && ch <= 'z') ||
+		    (ch >= 'A' && ch <= 'Z') || strchr("-._~", ch) != NULL ||
+		    strchr(also, ch) != NULL)
+			buf_addc(b, (char)ch);
+		else
+			buf_printf(b, "%%%02X", ch);
+	}
+}
+
+static char *redis_url(const struct conf *c)
+{
+	bool path = *c->redis_host == '/';
+	bool v6 = !path && strchr(c->redis_host, ':') != NULL;
+	struct buf b = { 0 };
+	char *url;
+
+	buf_adds(&b, path ? "redis+unix://" : "redis://");
+	if (*c->redis_password != '\0') {
+		buf_addc(&b, ':');
+		add_escaped(&b, c->redis_password, "");
+		buf_addc(&b, '@');
+	}
+	if (path) {
+		add_escaped(&b, c->redis_host, "/");
+		buf_printf(&b, "?db=%u", (unsigned)c->redis_db);
+	} else {
+		buf_adds(&b, v6 ? "[" : "");
+		add_escaped(&b, c->redis_host, ":");
+		buf_printf(&b, "%s:%u/%u", v6 ? "]" : "",
+			   (unsigned)c->redis_port, (unsigned)c->redis_db);
+	}
+	url = mem_strndup(b.p, b.len);
+	explicit_bzero(b.p, b.len);
+	buf_free(&b);
+	return url;
+}
+
+int conf_resolve(struct conf_reading *rd)
+{
+	struct conf *c = rd->conf;
+
+	if (*c->node == '\0') {
+		char host[65] = "";
+
+		if (gethostname(host, sizeof(host) - 1) == -1 || *host == '\0')
+			return conf_error(rd, CONF_KEY_node,
+					  "this host has no name; set one");
+		replace(c, CONF_KEY_node, mem_strdup(host));
+	}
+	if (*c->control_socket == '\0') {
+		struct buf b = { 0 };
+
+		buf_printf(&b, "%s/control.sock", c->run_dir);
+		replace(c, CONF_KEY_control_socket, mem_strndup(b.p, b.len));
+		buf_free(&b);
+	}
+	if (*c->store_url == '\0')
+		replace(c, CONF_KEY_store_url, mem_strdup(c->database_url));
+	if (*c->push_queue_url == '\0')
+		replace(c, CONF_KEY_push_queue_url, redis_url(c));
+	return 0;
+}

@@ -1,0 +1,203 @@
+/* The reader's side: nothing in the page is trusted to be in place. */
+#include "common/ipc/stats_page.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "common/base/mem.h"
+
+#define ITEMS_MAX 4096
+
+struct view_item {
+	char kind;
+	char *name;
+	char *help;
+	const char *data;	/* in the map */
+};
+
+struct stats_view {
+	const char *map;
+	size_t size;
+	struct stats_head head;	/* as it was when opened */
+	struct view_item *items;
+	size_t nitems;
+};
+
+static bool inside(const struct stats_view *v, uint64_t off, uint64_t n)
+{
+	return off <= v->size && n <= v->size - off;
+}
+
+static char *copy_text(const struct stats_view *v, uint32_t off)
+{
+	if (!inside(v, off, 1))
+		return NULL;
+	return mem_strndup(v->map + off, strnlen(v->map + off, v->size - off));
+}
+
+static bool take_item(struct stats_view *v, size_t i)
+{
+	struct view_item *it = &v->items[i];
+	struct stats_entry e;
+	size_t need;
+
+	memcpy(&e, v->map + v->head.items_off + i * sizeof(e), sizeof(e));
+	it->kind = (char)e.kind;
+	it->name = copy_text(v, e.name_off);
+	it->help = copy_text(v, e.help_off);
+	it->data = v->map + e.data_off;
+	v->nitems = i + 1;
+	need = it->kind == 'h' ?
+		sizeof(struct stats_hist) + v->head.hist_buckets * sizeof(uint64_t) :
+		sizeof(int64_t);
+	return it->name != NULL && it->help != NULL && e.data_off % 8 == 0 &&
+	       inside(v, e.data_off, need);
+}
+
+static bool sane(const struct stats_view *v)
+{
+	const struct stats_head *h = &v->head;
+
+	return h->magic == STATS_MAGIC && h->version == STATS_VERSION &&
+	       h->nitems <= ITEMS_MAX && h->hist_sub_bits <= 8 &&
+	       h->hist_buckets <= 65536 &&
+	       inside(v, h->items_off, h->nitems * sizeof(struct stats_entry)) &&
+	       h->ring_off % 8 == 0 && h->ring_entry % 8 == 0 &&
+	       h->ring_entry >= sizeof(struct flight_entry) && h->ring_n > 0 &&
+	       inside(v, h->ring_off, (uint64_t)h->ring_n * h->ring_entry);
+}
+
+struct stats_view *stats_view_open(int fd)
+{
+	struct stats_view *v;
+	struct stat st;
+	bool ok;
+	void *map;
+
+	if (fstat(fd, &st) == -1 || (size_t)st.st_size < sizeof(v->head))
+		return NULL;
+	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED)
+		return NULL;
+	v = mem_zalloc(sizeof(*v));
+	v->map = map;
+	v->size = (size_t)st.st_size;
+	/* Pairs with the store of magic, which comes last. */
+	v->head.magic = __atomic_load_n((const uint32_t *)map, __ATOMIC_ACQUIRE);
+	if (v->head.magic == STATS_MAGIC)
+		memcpy(&v->head, map, sizeof(v->head));
+	ok = sane(v);
+	if (ok)
+		v->items = mem_zalloc((v->head.nitems + 1) * sizeof(*v->items));
+	for (size_t i = 0; ok && i < v->head.nitems; i++)
+		ok = take_item(v, i);
+	if (!ok)
+		stats_view_close(&v);
+	return v;
+}
+
+void stats_view_close(struct stats_view **vp)
+{
+	struct stats_view *v = *vp;
+
+	if (v == NULL)
+		return;
+	for (size_t i = 0; i < v->nitems; i++) {
+		free(v->items[i].name);
+		free(v->items[i].help);
+	}
+	free(v->items);
+	munmap((void *)(uintptr_t)v->map, v->size);
+	free(v);
+	*vp = NULL;
+}
+
+static void sum_up(const struct stats_view *v, const struct stats_hist *h,
+		   struct stats_item *out)
+{
+	uint64_t *copy = mem_alloc((v->head.hist_buckets + 1) * sizeof(*copy));
+	uint64_t n = 0, seen = 0;
+	bool have_p50 = false;
+
+	/* A copy, so that the count fits the percentiles. */
+	for (size_t i = 0; i < v->head.hist_buckets; i++) {
+		copy[i] = __atomic_load_n(&h->bucket[i], __ATOMIC_RELAXED);
+		n += copy[i];
+	}
+	out->count = n;
+	out->sum_us = __atomic_load_n(&h->sum_us, __ATOMIC_RELAXED);
+	for (size_t i = 0; n > 0 && i < v->head.hist_buckets; i++) {
+		seen += copy[i];
+		if (!have_p50 && seen >= n - n / 2) {
+			out->p50_us = hist_value(i, v->head.hist_sub_bits);
+			have_p50 = true;
+		}
+		if (seen >= n - n / 100) {
+			out->p99_us = hist_value(i, v->head.hist_sub_bits);
+			break;
+		}
+	}
+	free(copy);
+}
+
+static int64_t value_of(const struct view_item *it)
+{
+	return __atomic_load_n((const int64_t *)(const void *)it->data,
+			       __ATOMIC_RELAXED);
+}
+
+bool stats_view_item(const struct stats_view *v, size_t i,
+		     struct stats_item *out)
+{
+	const struct view_item *it;
+
+	if (i >= v->nitems)
+		return false;
+	it = &v->items[i];
+	*out = (struct stats_item){ .kind = it->kind, .name = it->name,
+				    .help = it->help };
+	if (it->kind == 'h')
+		sum_up(v, (const void *)it->data, out);
+	else
+		out->value = value_of(it);
+	return true;
+}
+
+int64_t stats_view_value(const struct stats_view *v, const char *name,
+			 int64_t fallback)
+{
+	for (size_t i = 0; i < v->nitems; i++)
+		if (v->items[i].kind != 'h' &&
+		    strcmp(v->items[i].name, name) == 0)
+			return value_of(&v->items[i]);
+	return fallback;
+}
+
+bool stats_view_flight(const struct stats_view *v, size_t i,
+		       struct flight_item *out)
+{
+	const struct stats_head *h = (const void *)v->map;
+	uint64_t next = __atomic_load_n(&h->ring_next, __ATOMIC_ACQUIRE);
+	const struct flight_entry *e;
+	uint32_t seq;
+	uint64_t n;
+
+	if (i >= next || i >= v->head.ring_n)
+		return false;
+	n = next - 1 - i;
+	e = (const void *)(v->map + v->head.ring_off +
+			   n % v->head.ring_n * v->head.ring_entry);
+	seq = __atomic_load_n(&e->seq, __ATOMIC_ACQUIRE);
+	*out = (struct flight_item){ .wall_us = e->wall_us, .event = e->event,
+				     .arg = e->arg };
+	for (size_t j = 0; j < sizeof(e->id); j++)
+		snprintf(out->id + 2 * j, 3, "%02x", e->id[j]);
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	if (seq != (uint32_t)n + 1 ||
+	    __atomic_load_n(&e->seq, __ATOMIC_RELAXED) != seq)
+		out->event = 0;
+	return true;
+}

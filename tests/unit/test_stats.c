@@ -1,0 +1,200 @@
+#include <criterion/criterion.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/ipc/stats_page.h"
+
+static struct stats_item item(const struct stats_view *v, const char *name)
+{
+	struct stats_item it;
+
+	for (size_t i = 0; stats_view_item(v, i, &it); i++)
+		if (strcmp(it.name, name) == 0)
+			return it;
+	cr_assert(false, "no item %s", name);
+	return it;
+}
+
+Test(stats, needs_no_set_up)
+{
+	stats_inc(STAT_accepted);
+	stats_add(STAT_accepted, 4);
+	stats_inc(STAT_connections);
+	stats_dec(STAT_connections);
+	stats_observe(STAT_store_us, 5);
+	stats_observe(STAT_accepted, 5);	/* not a histogram: ignored */
+	flight_record(FLIGHT_ACCEPTED, "0123456789abcdef01234567", 1);
+	cr_assert_eq(stats_get(STAT_accepted), 5);
+	cr_assert_eq(stats_get(STAT_connections), 0);
+}
+
+Test(stats, the_reader_sees_what_was_written)
+{
+	int fd = stats_create();
+	struct stats_view *v;
+	struct stats_item it;
+	size_t n = 0;
+
+	cr_assert_geq(fd, 0);
+	cr_assert_null(stats_view_open(fd), "not attached yet");
+	cr_assert_eq(stats_attach(fd), 0);
+	v = stats_view_open(fd);
+	cr_assert_not_null(v);
+	stats_add(STAT_events_in, 41);
+	stats_inc(STAT_events_in);
+	stats_set(STAT_heartbeat_ms, 1234567890123);
+	stats_add(STAT_connections, -3);
+	for (int i = 1; i <= 1000; i++)
+		stats_observe(STAT_store_us, i);
+	it = item(v, "events_in");
+	cr_assert_eq(it.kind, 'c');
+	cr_assert_eq(it.value, 42);
+	cr_assert_str_eq(it.help, "client events received");
+	it = item(v, "connections");
+	cr_assert_eq(it.kind, 'g');
+	cr_assert_eq(it.value, -3);
+	it = item(v, "store_us");
+	cr_assert_eq(it.kind, 'h');
+	cr_assert_eq(it.count, 1000);
+	cr_assert_eq(it.sum_us, 500500);
+	cr_assert(it.p50_us > 470 && it.p50_us < 530, "%ld", (long)it.p50_us);
+	cr_assert(it.p99_us > 930 && it.p99_us < 1050, "%ld", (long)it.p99_us);
+	cr_assert_eq(item(v, "route_us").count, 0);
+	cr_assert_eq(item(v, "route_us").p99_us, 0);
+	cr_assert_eq(stats_view_value(v, "heartbeat_ms", -1), 1234567890123);
+	cr_assert_eq(stats_view_value(v, "store_us", -1), -1);
+	cr_assert_eq(stats_view_value(v, "no_such", -7), -7);
+	while (stats_view_item(v, n, &it))
+		n++;
+	cr_assert_eq(n, STAT__COUNT);
+	stats_view_close(&v);
+	cr_assert_null(v);
+}
+
+Test(stats, buckets_are_close_and_ordered)
+{
+	size_t last = 0;
+
+	for (int64_t v = 0; v < 2000000; v += 1 + v / 50) {
+		size_t i = hist_index(v);
+		int64_t mid = hist_value(i, HIST_SUB_BITS);
+		int64_t off = mid > v ? mid - v : v - mid;
+
+		cr_assert_geq(i, last);
+		last = i;
+		cr_assert_leq(off * 100, v * 7, "%ld shown as %ld", (long)v,
+			      (long)mid);
+	}
+	cr_assert_eq(hist_index(INT64_MAX), HIST_BUCKETS - 1);
+	cr_assert_eq(hist_index((INT64_C(1) << 36) - 1), HIST_BUCKETS - 1);
+	cr_assert_eq(hist_index(INT64_C(7) << 33), HIST_BUCKETS - 2);
+	cr_assert_eq(hist_index(-5), 0);
+}
+
+Test(stats, outlives_its_writer)
+{
+	int fd = stats_create();
+	struct stats_view *v;
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		if (stats_attach(fd) != 0)
+			_exit(1);
+		stats_add(STAT_messages_accepted, 9);
+		flight_record(FLIGHT_STORED, "00112233445566778899aabb", 77);
+		kill(getpid(), SIGKILL);
+	}
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	cr_assert(WIFSIGNALED(status));
+	v = stats_view_open(fd);
+	cr_assert_not_null(v);
+	close(fd);
+	cr_assert_eq(stats_view_value(v, "messages_accepted", 0), 9);
+	stats_view_close(&v);
+}
+
+Test(stats, flight_recorder_keeps_the_newest)
+{
+	int fd = stats_create();
+	struct flight_item it;
+	struct stats_view *v;
+	char id[25];
+	size_t n;
+
+	cr_assert_eq(stats_attach(fd), 0);
+	v = stats_view_open(fd);
+	cr_assert_not(stats_view_flight(v, 0, &it));
+	flight_record(FLIGHT_READ, "bad", 1);
+	cr_assert(stats_view_flight(v, 0, &it));
+	cr_assert_str_eq(it.id, "ba0000000000000000000000");
+	for (uint32_t i = 0; i < FLIGHT_RING + 10; i++) {
+		snprintf(id, sizeof(id), "%024x", (unsigned)i);
+		flight_record(FLIGHT_ROUTED, id, i);
+	}
+	for (n = 0; stats_view_flight(v, n, &it); n++) {
+		uint32_t i = FLIGHT_RING + 9 - (uint32_t)n;
+
+		snprintf(id, sizeof(id), "%024x", (unsigned)i);
+		cr_assert_eq(it.arg, i);
+		cr_assert_eq(it.event, FLIGHT_ROUTED);
+		cr_assert_str_eq(it.id, id);
+		cr_assert_gt(it.wall_us, 0);
+	}
+	cr_assert_eq(n, FLIGHT_RING);
+	stats_view_close(&v);
+}
+
+Test(stats, cannot_shrink_below_the_reader)
+{
+	int fd = stats_create();
+
+	cr_assert_eq(ftruncate(fd, 100), -1);
+	cr_assert_eq(errno, EPERM);
+}
+
+static void read_all(const struct stats_view *v)
+{
+	struct flight_item f;
+	struct stats_item it;
+
+	for (size_t i = 0; stats_view_item(v, i, &it); i++)
+		cr_assert_lt(strlen(it.name) + strlen(it.help), 10 << 20);
+	for (size_t i = 0; i < 100 && stats_view_flight(v, i, &f); i++)
+		cr_assert_lt(strlen(f.id), 25);
+}
+
+/* Whatever stands in head and items, reading stays within the page. */
+Test(stats, broken_pages)
+{
+	int fd = stats_create();
+	struct stats_view *v;
+	unsigned char *p;
+	size_t n;
+
+	cr_assert_eq(stats_attach(fd), 0);
+	n = sizeof(struct stats_head) + 2 * sizeof(struct stats_entry);
+	p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	for (size_t i = 0; i < n; i++) {
+		static const unsigned char values[] = { 0, 1, 0x7f, 0xff };
+		unsigned char old = p[i];
+
+		for (size_t j = 0; j < sizeof(values); j++) {
+			p[i] = values[j];
+			v = stats_view_open(fd);
+			p[i] = old;
+			if (v != NULL)
+				read_all(v);
+			stats_view_close(&v);
+		}
+	}
+	v = stats_view_open(fd);
+	cr_assert_not_null(v);
+	stats_view_close(&v);
+}
