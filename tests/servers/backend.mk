@@ -1,1 +1,5 @@
-# backend
+# Redis and PostgreSQL clients.
+check_PROGRAMS += tests/servers/test_redis
+tests_servers_test_redis_SOURCES = tests/servers/test_redis.c tests/servers/loop_wait.h
+tests_servers_test_redis_CFLAGS = $(TEST_CFLAGS) $(HIREDIS_CFLAGS)
+tests_servers_test_redis_LDADD = $(BACKEND_LIBS) $(TEST_LIBS)
