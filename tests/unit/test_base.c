@@ -1,0 +1,340 @@
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/base/buf.h"
+#include "common/base/clock.h"
+#include "common/base/list.h"
+#include "common/base/log.h"
+#include "common/base/map.h"
+#include "common/base/mem.h"
+#include "common/base/siphash.h"
+#include "common/loop/deadlines.h"
+#include "common/loop/jobs.h"
+#include "common/loop/loop.h"
+
+Test(buf, grows_and_consumes)
+{
+	struct buf b = { 0 };
+
+	for (int i = 0; i < 1000; i++)
+		buf_printf(&b, "%d,", i);
+	cr_expect_eq(b.len, 10 * 2 + 90 * 3 + 900 * 4);
+	buf_consume(&b, 20);
+	cr_expect_eq(strncmp(buf_str(&b), "10,11,", 6), 0);
+	buf_consume(&b, 1000000);
+	cr_expect_eq(b.len, 0);
+	buf_addc(&b, 'x');
+	buf_add(&b, NULL, 0);
+	cr_expect_str_eq(buf_str(&b), "x");
+	buf_free(&b);
+	cr_expect_str_eq(buf_str(&b), "", "empty again, and usable");
+	buf_free(&b);
+}
+
+/* Printing exactly to, one below and one above the end of the room. */
+Test(buf, printf_at_the_edge)
+{
+	char text[130];
+
+	for (size_t n = 40; n < sizeof(text); n++) {
+		struct buf b = { 0 };
+
+		memset(text, 'a', n);
+		text[n] = '\0';
+		buf_printf(&b, "%s", text);
+		cr_expect_eq(b.len, n);
+		cr_expect_str_eq(buf_str(&b), text);
+		buf_free(&b);
+	}
+}
+
+struct item {
+	struct list node;
+	int n;
+};
+
+Test(list, order_and_splice)
+{
+	struct list a, b;
+	struct item items[6];
+	int want = 0;
+
+	list_init(&a);
+	list_init(&b);
+	for (int i = 0; i < 6; i++) {
+		items[i].n = i;
+		list_init(&items[i].node);
+		list_append(i < 3 ? &a : &b, &items[i].node);
+	}
+	list_remove(&items[1].node);
+	list_remove(&items[1].node);
+	list_splice(&a, &b);
+	cr_expect(list_empty(&b));
+	for (struct list *n; (n = list_shift(&a)) != NULL; want++) {
+		if (want == 1)
+			want++;
+		cr_expect_eq(LIST_ENTRY(n, struct item, node)->n, want);
+	}
+	cr_expect_eq(want, 6);
+}
+
+/* The empty input under key bytes 0..15 is a published SipHash-1-3 vector; every
+ * prefix of 0..63 hashes to something else. */
+Test(siphash, differs_by_every_byte)
+{
+	const uint64_t key[2] = { 0x0706050403020100ULL, 0x0f0e0d0c0b0a0908ULL };
+	unsigned char in[64];
+	uint64_t seen[65];
+
+	for (int i = 0; i < 64; i++)
+		in[i] = (unsigned char)i;
+	for (size_t n = 0; n <= 64; n++) {
+		seen[n] = siphash13(key, in, n);
+		for (size_t k = 0; k < n; k++)
+			cr_expect_neq(seen[n], seen[k]);
+	}
+	cr_expect_eq(seen[0], 0xabac0158050fc4dcULL);
+}
+
+struct entry {
+	struct map_node node;
+	char key[16];
+};
+
+static bool entry_is(const struct map_node *n, const void *key)
+{
+	return strcmp(CONTAINER_OF(n, struct entry, node)->key, key) == 0;
+}
+
+static void drop_odd(struct map_node *n, void *arg)
+{
+	struct entry *e = CONTAINER_OF(n, struct entry, node);
+
+	if (atoi(e->key) % 2 == 0)
+		return;
+	map_remove(arg, n);
+	free(e);
+}
+
+Test(map, insert_find_remove)
+{
+	struct map m;
+	char key[16];
+
+	map_init(&m, entry_is);
+	cr_expect_null(map_find(&m, hash_str("0"), "0"));
+	for (int i = 0; i < 1000; i++) {
+		struct entry *e = mem_zalloc(sizeof(*e));
+
+		snprintf(e->key, sizeof(e->key), "%d", i);
+		map_insert(&m, &e->node, hash_str(e->key));
+	}
+	map_each(&m, drop_odd, &m);
+	cr_expect_eq(m.count, 500);
+	for (int i = 0; i < 1000; i++) {
+		struct map_node *n;
+
+		snprintf(key, sizeof(key), "%d", i);
+		n = map_find(&m, hash_str(key), key);
+		cr_expect_eq(n != NULL, i % 2 == 0, "%d", i);
+		if (n != NULL) {
+			map_remove(&m, n);
+			free(CONTAINER_OF(n, struct entry, node));
+		}
+	}
+	cr_expect_eq(m.count, 0);
+	map_free(&m);
+}
+
+Test(clock, iso)
+{
+	char t[TIME_ISO_LEN + 1];
+
+	time_iso(0, t);
+	cr_expect_str_eq(t, "1970-01-01T00:00:00.000Z");
+	time_iso(1767323045678LL, t);
+	cr_expect_str_eq(t, "2026-01-02T03:04:05.678Z");
+	time_iso(4102444799999LL, t);
+	cr_expect_str_eq(t, "2099-12-31T23:59:59.999Z");
+}
+
+Test(clock, cluster_never_backward)
+{
+	int64_t t, pos;
+
+	clock_fake_set(1000000, 5000000000);
+	cr_expect_eq(cluster_now_us(), 5000000000);
+	cluster_clock_sync(7000000000, 1000000);
+	cr_expect_eq(cluster_now_us(), 7000000000);
+	pos = cluster_next_pos();
+	cr_expect_eq(cluster_next_pos(), pos + 1, "strictly increasing");
+	cluster_clock_sync(6000000000, 1000000);
+	t = cluster_now_us();
+	cr_expect_eq(t, 7000000000, "stands still until the cluster caught up");
+	cr_expect_gt(cluster_next_pos(), pos + 1);
+	clock_fake_set(-1, -1);
+}
+
+Test(log, levels)
+{
+	enum log_level l = LOG_LVL_INFO;
+
+	cr_expect_eq(log_level_parse("debug", &l), 0);
+	cr_expect_eq(l, LOG_LVL_DEBUG);
+	cr_expect_eq(log_level_parse("loud", &l), -EINVAL);
+	cr_expect_eq(l, LOG_LVL_DEBUG, "untouched on failure");
+}
+
+static char order[32];
+
+static void note(void *arg)
+{
+	strcat(order, arg);
+}
+
+static struct loop *the_loop;
+static struct task again;
+
+static void note_and_requeue(void *arg)
+{
+	strcat(order, arg);
+	if (strlen(order) < 8)
+		loop_defer(the_loop, &again);
+}
+
+static void stop(void *arg)
+{
+	loop_stop(arg);
+}
+
+Test(loop, stages_in_order)
+{
+	struct task w, r, o, reap;
+	struct timer t;
+
+	the_loop = loop_new();
+	task_init(&w, LOOP_WORK, note, "w");
+	task_init(&again, LOOP_WORK, note, "W");
+	task_init(&r, LOOP_ROUTE, note, "r");
+	task_init(&o, LOOP_WRITE, note_and_requeue, "o");
+	task_init(&reap, LOOP_REAP, note, "x");
+	loop_defer(the_loop, &reap);
+	loop_defer(the_loop, &o);
+	loop_defer(the_loop, &r);
+	loop_defer(the_loop, &w);
+	loop_defer(the_loop, &w);
+	timer_init(&t, the_loop, stop, the_loop);
+	timer_arm(&t, 0);
+	loop_run(the_loop);
+	cr_expect_str_eq(order, "wroWx");
+	timer_free(&t);
+	loop_free(&the_loop);
+}
+
+struct deadline_probe {
+	struct deadline d;
+	char name[2];
+};
+
+static void expired(struct deadline *d, void *arg)
+{
+	struct deadline_probe *p = CONTAINER_OF(d, struct deadline_probe, d);
+
+	strcat(order, p->name);
+	if (p->name[0] == 'c')
+		loop_stop(arg);
+}
+
+Test(loop, deadlines_in_order, .timeout = 5)
+{
+	struct loop *l = loop_new();
+	struct deadline_probe a = { .name = "a" }, b = { .name = "b" },
+			      c = { .name = "c" };
+	struct deadlines q;
+
+	deadlines_init(&q, l, 20, expired, l);
+	deadline_init(&a.d);
+	deadline_init(&b.d);
+	deadline_init(&c.d);
+	deadline_arm(&q, &a.d);
+	deadline_arm(&q, &b.d);
+	deadline_arm(&q, &a.d);	/* moves behind b */
+	deadline_arm(&q, &c.d);
+	deadline_drop(&b.d);
+	cr_expect_not(deadline_armed(&b.d));
+	loop_run(l);
+	cr_expect_str_eq(order, "ac");
+	deadlines_free(&q);
+	loop_free(&l);
+}
+
+static void fd_event(void *arg, int what)
+{
+	cr_expect_eq(what, IO_READ);
+	loop_stop(arg);
+}
+
+Test(loop, io, .timeout = 5)
+{
+	struct loop *l = loop_new();
+	struct io io;
+	int fds[2];
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	io_init(&io, l, fds[0], fd_event, l);
+	io_watch(&io, IO_READ);
+	cr_assert_eq(write(fds[1], "x", 1), 1);
+	loop_run(l);
+	io_free(&io);
+	close(fds[0]);
+	close(fds[1]);
+	loop_free(&l);
+}
+
+#define JOBS 100
+static struct {
+	struct loop *loop;
+	pthread_t main_thread;
+	int ran;		/* by atomic add */
+	int done;
+} work;
+
+static void run_job(void *arg)
+{
+	(void)arg;
+	if (!pthread_equal(pthread_self(), work.main_thread))
+		__atomic_add_fetch(&work.ran, 1, __ATOMIC_RELAXED);
+}
+
+static void job_done(void *arg)
+{
+	(void)arg;
+	cr_expect(pthread_equal(pthread_self(), work.main_thread));
+	if (++work.done == JOBS)
+		loop_stop(work.loop);
+}
+
+Test(jobs, run_elsewhere_done_here, .timeout = 10)
+{
+	struct jobs *j;
+
+	work.loop = loop_new();
+	work.main_thread = pthread_self();
+	j = jobs_new(work.loop, 3);
+	for (int i = 0; i < JOBS; i++)
+		jobs_submit(j, run_job, job_done, NULL);
+	cr_expect_eq(work.done, 0, "never before the call returned");
+	loop_run(work.loop);
+	cr_expect_eq(work.ran, JOBS);
+	for (int i = 0; i < JOBS; i++)
+		jobs_submit(j, run_job, job_done, NULL);
+	jobs_free(&j);
+	cr_expect_eq(work.done, 2 * JOBS, "freeing delivers what is left");
+	loop_free(&work.loop);
+}
