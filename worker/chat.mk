@@ -1,5 +1,24 @@
+# What of the events needs no library handle: values in, values out.
+noinst_LIBRARIES += worker/libchatpure.a
+worker_libchatpure_a_SOURCES = \
+	worker/chat/fields.c worker/chat/fields.h \
+	worker/chat/frames.c worker/chat/frames.h \
+	worker/chat/stream.c worker/chat/stream.h \
+	worker/chat/users.c worker/chat/users.h
+worker_libchatpure_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+
 # What the events do, and the worker's graph of objects.
 noinst_LIBRARIES += worker/libchat.a
 worker_libchat_a_SOURCES = \
+	worker/chat/chat.c worker/chat/chat.h \
+	worker/chat/confirm.c \
+	worker/chat/connect.c worker/chat/connect.h \
+	worker/chat/events.c \
+	worker/chat/member.c worker/chat/member.h \
+	worker/chat/push_due.c \
+	worker/chat/read.c \
+	worker/chat/send.c \
+	worker/chat/typing.c \
+	worker/master_link.c worker/master_link.h \
 	worker/worker.c worker/worker.h
 worker_libchat_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)

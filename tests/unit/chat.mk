@@ -1,1 +1,11 @@
-# chat
+check_PROGRAMS += tests/unit/chat/test_fields tests/unit/chat/test_frames tests/unit/chat/test_users
+tests_unit_chat_test_fields_SOURCES = tests/unit/chat/test_fields.c
+tests_unit_chat_test_fields_CFLAGS = $(TEST_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_chat_test_fields_LDADD = worker/libchatpure.a $(STORE_LIBS) $(PROTOCOL_LIBS) $(TEST_LIBS)
+tests_unit_chat_test_frames_SOURCES = tests/unit/chat/test_frames.c
+tests_unit_chat_test_frames_CFLAGS = $(TEST_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_chat_test_frames_LDADD = worker/libchatpure.a $(STORE_LIBS) $(PROTOCOL_LIBS) $(TEST_LIBS)
+tests_unit_chat_test_users_SOURCES = tests/unit/chat/test_users.c
+tests_unit_chat_test_users_CFLAGS = $(TEST_CFLAGS)
+tests_unit_chat_test_users_LDADD = worker/libchatpure.a $(STORE_LIBS) $(PROTOCOL_LIBS) $(TEST_LIBS)
+TESTS += tests/unit/chat/test_fields tests/unit/chat/test_frames tests/unit/chat/test_users

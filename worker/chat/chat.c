@@ -1,0 +1,237 @@
+#include "worker/chat/chat.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/ipc/stats.h"
+#include "worker/chat/connect.h"
+#include "worker/chat/frames.h"
+#include "worker/directory.h"
+
+#define STREAMS_MAX 100000
+
+const struct field_error error_no_match = {
+	ERR_INVALID_MATCH, "match not found, or you are not part of it"
+};
+const struct field_error error_unavailable = {
+	ERR_SERVICE_UNAVAILABLE, "the service is unavailable, try again"
+};
+
+void chat_init(struct chat *c)
+{
+	users_init(&c->users);
+	streams_init(&c->streams, STREAMS_MAX);
+	chat_push_init(c);
+	connect_init(c);
+}
+
+void chat_free(struct chat *c)
+{
+	connect_free(c);
+	chat_push_free(c);
+	streams_free(&c->streams);
+	users_free(&c->users);
+	buf_free(&c->scratch);
+	buf_free(&c->scratch_ack);
+}
+
+static unsigned to_devices(struct user *u, struct slice frame,
+			   const struct device *except)
+{
+	struct list *pos, *tmp;
+	unsigned n = 0;
+
+	LIST_FOREACH_SAFE(pos, tmp, &u->devices) {
+		struct device *d = LIST_ENTRY(pos, struct device, node);
+
+		if (d == except || !d->accepted)
+			continue;
+		sio_send(d->socket, frame);
+		n++;
+	}
+	return n;
+}
+
+unsigned chat_local(struct chat *c, const char *user_id, struct slice frame,
+		    const struct device *except)
+{
+	struct user *u = users_find(&c->users, (struct slice){ user_id,
+							      strlen(user_id) });
+
+	return u != NULL ? to_devices(u, frame, except) : 0;
+}
+
+void chat_everywhere(struct chat *c, const char *user_id, struct slice frame)
+{
+	struct envelope e = {
+		.kind = ENV_EMIT,
+		.user_id = { user_id, strlen(user_id) },
+		.event = frame,
+	};
+
+	chat_local(c, user_id, frame, NULL);
+	router_send(c->router, &e, ROUTE_PLAIN, NULL, NULL);
+}
+
+unsigned chat_local_message(struct chat *c, struct slice user_id,
+			    struct slice frame, const char *id)
+{
+	struct user *u = users_find(&c->users, user_id);
+	struct list *pos, *tmp;
+	int64_t now = clock_mono_us();
+	unsigned n = 0;
+
+	if (u == NULL)
+		return 0;
+	LIST_FOREACH_SAFE(pos, tmp, &u->devices) {
+		struct device *d = LIST_ENTRY(pos, struct device, node);
+
+		if (!d->accepted)
+			continue;
+		sio_send(d->socket, frame);
+		device_pending_add(d, sio_mark(d->socket), id, now);
+		n++;
+	}
+	if (n > 0) {
+		stats_add(STAT_messages_emitted, n);
+		flight_record(FLIGHT_WRITTEN, id, n);
+	}
+	return n;
+}
+
+void chat_refuse(struct device *d, int64_t ack, const struct field_error *e,
+		 const char *temp_id)
+{
+	struct buf *b = &d->chat->scratch;
+
+	stats_inc(STAT_events_refused);
+	if (d->socket == NULL)
+		return;
+	buf_clear(b);
+	frame_error(b, e, temp_id);
+	sio_send(d->socket, buf_slice(b));
+	if (ack == SIO_NO_ACK)
+		return;
+	buf_clear(b);
+	ack_error(b, e, temp_id);
+	sio_ack(d->socket, ack, buf_slice(b));
+}
+
+static void deliver_own_copy(struct chat *c, const struct envelope *e,
+			     const char *user_id)
+{
+	/* Whoever sees this copy may send next: his must come after it (M0). */
+	streams_raise(&c->streams, e->sender_id, e->match_id, e->sent_at_ms);
+	chat_local(c, user_id, e->event, NULL);
+}
+
+void chat_deliver(void *arg, const struct envelope *e)
+{
+	struct chat *c = arg;
+	char user_id[PW_ID_MAX + 1];
+	char id[MESSAGE_ID_LEN + 1];
+
+	stats_inc(STAT_received);
+	if (e->user_id.n > PW_ID_MAX)
+		return;
+	memcpy(user_id, e->user_id.p, e->user_id.n);
+	user_id[e->user_id.n] = '\0';
+	switch (e->kind) {
+	case ENV_EMIT:
+		chat_local(c, user_id, e->event, NULL);
+		break;
+	case ENV_MESSAGE:
+		if (!message_id_valid(e->id))
+			return;
+		memcpy(id, e->id.p, MESSAGE_ID_LEN);
+		id[MESSAGE_ID_LEN] = '\0';
+		chat_local_message(c, e->user_id, e->event, id);
+		break;
+	case ENV_OWN_COPY:
+		deliver_own_copy(c, e, user_id);
+		break;
+	case ENV_DISCONNECT:
+		connect_close_user(c, e->user_id);
+		break;
+	}
+}
+
+struct announcement {
+	struct chat *c;
+	int64_t at_ms;
+	bool online;
+	char user_id[PW_ID_MAX + 1];
+};
+
+static void on_peers(void *arg, int err, const char *const *user_ids, size_t n)
+{
+	struct announcement *a = arg;
+	struct buf *b = &a->c->scratch;
+
+	if (err != 0) {
+		log_debug("status of a user not announced: no directory");
+		free(a);
+		return;
+	}
+	buf_clear(b);
+	frame_user_status(b, a->user_id, a->online, a->at_ms);
+	for (size_t i = 0; i < n; i++)
+		chat_everywhere(a->c, user_ids[i], buf_slice(b));
+	free(a);
+}
+
+void chat_presence_changed(void *arg, const char *user_id, bool online)
+{
+	struct chat *c = arg;
+	struct announcement *a = mem_zalloc(sizeof(*a));
+
+	a->c = c;
+	a->online = online;
+	a->at_ms = cluster_now_ms();
+	strncpy(a->user_id, user_id, PW_ID_MAX);
+	directory_peers(c->directory, user_id, on_peers, a);
+}
+
+static void register_user(struct map_node *n, void *arg)
+{
+	struct chat *c = arg;
+	struct user *u = CONTAINER_OF(n, struct user, node);
+	struct device *d = LIST_ENTRY(list_first(&u->devices), struct device,
+				      node);
+
+	presence_enter(c->presence, u->id, sio_socket_id(d->socket), NULL, NULL);
+}
+
+void chat_reregister(void *arg)
+{
+	struct chat *c = arg;
+
+	map_each(&c->users.map, register_user, c);
+}
+
+json_t *chat_user_devices(struct chat *c, const char *user_id)
+{
+	struct user *u = users_find(&c->users, (struct slice){ user_id,
+							      strlen(user_id) });
+	json_t *all = json_array();
+	struct list *pos, *tmp;
+	char since[TIME_ISO_LEN + 1];
+
+	if (u == NULL)
+		return all;
+	LIST_FOREACH_SAFE(pos, tmp, &u->devices) {
+		struct device *d = LIST_ENTRY(pos, struct device, node);
+		struct eio_session *s = sio_socket_session(d->socket);
+
+		time_iso(d->since_ms, since);
+		json_array_append_new(
+			all, json_pack("{s:s, s:s, s:s}", "sid",
+				       sio_socket_id(d->socket), "transport",
+				       eio_session_transport_name(s), "since",
+				       since));
+	}
+	return all;
+}

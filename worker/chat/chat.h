@@ -1,0 +1,101 @@
+/* The application: what clients' events do. Holds everything the handlers
+ * share; the objects are made and owned by worker.c. */
+#ifndef PW_CHAT_H
+#define PW_CHAT_H
+
+#include <jansson.h>
+
+#include "common/base/buf.h"
+#include "common/loop/loop.h"
+#include "worker/chat/fields.h"
+#include "worker/chat/stream.h"
+#include "worker/chat/users.h"
+#include "worker/presence.h"
+#include "worker/router.h"
+#include "worker/socketio/socket.h"
+
+struct auth_key;
+struct directory;
+struct message_store;
+struct push_queue;
+
+/* How long a push that is queued may stay unacknowledged before it falls due
+ * again (M4). */
+#define PUSH_REQUEUE_US (15 * 60 * 1000000LL)
+
+struct chat_conf {
+	const char *src;	/* "host:boot:instance" */
+	size_t content_max;
+	int64_t delivery_timeout_ms;
+	int64_t push_ttl_ms;
+	int64_t jwt_leeway_ms;
+};
+
+struct chat {
+	struct loop *loop;
+	struct chat_conf conf;
+	struct auth_key *key;
+	struct directory *directory;
+	struct message_store *store;
+	struct router *router;
+	struct presence *presence;
+	struct push_queue *push;
+	struct users users;
+	struct streams streams;
+	struct list due;	/* ids whose push fell due, see push_due.c */
+	struct task due_task;
+	struct timer expiry;	/* looks for ended tokens once a second */
+	struct buf scratch;	/* frames of one event, reused */
+	struct buf scratch_ack;
+	unsigned ops;		/* sends not yet answered */
+	bool stopping;
+};
+
+/* The parts must be set in c before (all but those private here). */
+void chat_init(struct chat *c);
+void chat_free(struct chat *c);
+
+/* For the socket layer, namespace "/". */
+struct sio_ops chat_sio_ops(struct chat *c);
+/* For the router and presence: see their headers; arg is the chat. */
+void chat_deliver(void *arg, const struct envelope *e);
+void chat_presence_changed(void *arg, const char *user_id, bool online);
+void chat_reregister(void *arg);
+/* The devices of a user here, as a JSON array: {sid, transport, since}. */
+json_t *chat_user_devices(struct chat *c, const char *user_id);
+
+/* --- shared by the handlers --- */
+
+/* A frame to all accepted devices of a user on this worker but `except` (may be
+ * NULL). Returns how many. */
+unsigned chat_local(struct chat *c, const char *user_id, struct slice frame,
+		    const struct device *except);
+/* The same to all his devices, here and elsewhere. */
+void chat_everywhere(struct chat *c, const char *user_id, struct slice frame);
+/* Likewise here, as a message:new whose confirmation is tracked. */
+unsigned chat_local_message(struct chat *c, struct slice user_id,
+			    struct slice frame, const char *id);
+/* `error` to the device, and the acknowledgement when one is wanted. temp_id:
+ * JSON text or NULL. The device may be gone. */
+void chat_refuse(struct device *d, int64_t ack, const struct field_error *e,
+		 const char *temp_id);
+
+/* --- the handlers of events (events.c has the table) --- */
+void ev_send(struct device *d, json_t *payload, int64_t ack);
+void ev_typing(struct device *d, json_t *payload, int64_t ack);
+void ev_read(struct device *d, json_t *payload, int64_t ack);
+
+/* events.c: one event of an accepted device. */
+void chat_event(struct device *d, const struct sio_event *e);
+/* confirm.c: the device has everything up to mark. */
+void chat_confirmed(struct device *d, uint32_t mark);
+/* push_due.c: the message's push is due now; read again, queued if it is still
+ * undelivered and owing. */
+void chat_push_due(struct chat *c, const char *id);
+void chat_push_init(struct chat *c);
+void chat_push_free(struct chat *c);
+
+extern const struct field_error error_no_match;
+extern const struct field_error error_unavailable;
+
+#endif

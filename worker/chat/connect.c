@@ -1,0 +1,169 @@
+#include "worker/chat/connect.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/ipc/stats.h"
+#include "common/protocol/auth_token.h"
+#include "worker/directory.h"
+
+#define EXPIRY_TICK_MS 1000
+
+/* What clients know from the reference; apps compare these texts. */
+#define TOKEN_REQUIRED "Authentication token required"
+#define TOKEN_INVALID "Invalid or expired token"
+
+static void expire_devices(struct map_node *n, void *arg)
+{
+	struct user *u = CONTAINER_OF(n, struct user, node);
+	const int64_t *now = arg;
+	struct list *pos, *tmp;
+
+	LIST_FOREACH_SAFE(pos, tmp, &u->devices) {
+		struct device *d = LIST_ENTRY(pos, struct device, node);
+
+		if (d->expires_mono_ms != 0 && d->expires_mono_ms <= *now)
+			sio_disconnect(d->socket, CLOSE_AUTH);
+	}
+}
+
+/* One pass a second instead of a timer each: a token lives for hours, and a
+ * timer would cost more memory per idle connection than all the rest here. */
+static void on_expiry(void *arg)
+{
+	struct chat *c = arg;
+	int64_t now = clock_mono_ms();
+
+	map_each(&c->users.map, expire_devices, &now);
+	timer_arm(&c->expiry, EXPIRY_TICK_MS);
+}
+
+void connect_init(struct chat *c)
+{
+	timer_init(&c->expiry, c->loop, on_expiry, c);
+	timer_arm(&c->expiry, EXPIRY_TICK_MS);
+}
+
+void connect_free(struct chat *c)
+{
+	timer_free(&c->expiry);
+}
+
+static void accept_device(struct device *d)
+{
+	if (d->accepted)
+		return;
+	d->accepted = true;
+	stats_inc(STAT_sockets);
+	sio_accept(d->socket);
+}
+
+struct entering {
+	struct chat *c;
+	char user_id[PW_ID_MAX + 1];
+};
+
+/* The route is in Redis: whoever sends from now on reaches this worker. Without
+ * Redis the user is served all the same (design 3.4) and registered when it is
+ * back. */
+static void on_entered(void *arg, int err)
+{
+	struct entering *e = arg;
+	struct user *u = users_find(&e->c->users,
+				    (struct slice){ e->user_id,
+						    strlen(e->user_id) });
+	struct list *pos, *tmp;
+
+	(void)err;
+	free(e);
+	if (u == NULL)
+		return;		/* left meanwhile */
+	u->registered = true;
+	LIST_FOREACH_SAFE(pos, tmp, &u->devices)
+		accept_device(LIST_ENTRY(pos, struct device, node));
+}
+
+static void add_device(struct chat *c, struct sio_socket *k,
+		       const struct auth_claims *claims)
+{
+	struct device *d = device_new(c, &c->users, claims->user_id, k);
+	int64_t left_s;
+
+	d->since_ms = clock_wall_us() / 1000;
+	if (claims->expires_at_s != 0) {
+		left_s = claims->expires_at_s - clock_wall_us() / 1000000;
+		d->expires_mono_ms = clock_mono_ms() + left_s * 1000 +
+				     c->conf.jwt_leeway_ms;
+	}
+	sio_socket_attach(k, d);
+	directory_seen(c->directory, claims->user_id, cluster_now_ms());
+	stats_set(STAT_users, (int64_t)users_count(&c->users));
+	if (d->user->registered) {
+		accept_device(d);
+		return;
+	}
+	if (d->node.prev == &d->user->devices &&
+	    d->node.next == &d->user->devices) {
+		struct entering *e = mem_zalloc(sizeof(*e));
+
+		e->c = c;
+		strcpy(e->user_id, claims->user_id);
+		presence_enter(c->presence, claims->user_id, sio_socket_id(k),
+			       on_entered, e);
+	}
+}
+
+void connect_socket(void *arg, struct sio_socket *k, json_t *auth)
+{
+	struct chat *c = arg;
+	const char *token = json_string_value(json_object_get(auth, "token"));
+	struct auth_claims claims;
+
+	if (token == NULL || token[0] == '\0') {
+		stats_inc(STAT_auth_failed);
+		sio_refuse(k, TOKEN_REQUIRED);
+		return;
+	}
+	if (auth_token_verify(c->key, token, clock_wall_us() / 1000000,
+			      (unsigned)(c->conf.jwt_leeway_ms / 1000),
+			      &claims) != 0) {
+		stats_inc(STAT_auth_failed);
+		sio_refuse(k, TOKEN_INVALID);
+		return;
+	}
+	add_device(c, k, &claims);
+}
+
+void connect_gone(void *up, struct sio_socket *k, enum close_reason why)
+{
+	struct device *d = up;
+	struct chat *c;
+	char user_id[PW_ID_MAX + 1];
+
+	if (d == NULL)
+		return;		/* never authenticated */
+	c = d->chat;
+	if (d->accepted)
+		stats_dec(STAT_sockets);
+	log_debug("socket gone sid=%s reason=%s", sio_socket_id(k),
+		  close_reason_name(why));
+	directory_seen(c->directory, d->user->id, cluster_now_ms());
+	if (device_gone(&c->users, d, user_id))
+		presence_leave(c->presence, user_id);
+	stats_set(STAT_users, (int64_t)users_count(&c->users));
+}
+
+void connect_close_user(struct chat *c, struct slice user_id)
+{
+	struct user *u = users_find(&c->users, user_id);
+	struct list *pos, *tmp;
+
+	if (u == NULL)
+		return;
+	LIST_FOREACH_SAFE(pos, tmp, &u->devices)
+		sio_disconnect(LIST_ENTRY(pos, struct device, node)->socket,
+			       CLOSE_SERVER);
+}

@@ -1,0 +1,15 @@
+/* Devices coming and going: authentication, registration, the token's end. */
+#ifndef PW_CONNECT_H
+#define PW_CONNECT_H
+
+#include "worker/chat/chat.h"
+
+void connect_init(struct chat *c);
+void connect_free(struct chat *c);
+/* Socket.IO callbacks; arg is the chat. */
+void connect_socket(void *arg, struct sio_socket *k, json_t *auth);
+void connect_gone(void *up, struct sio_socket *k, enum close_reason why);
+/* Ends all of a user's connections here. */
+void connect_close_user(struct chat *c, struct slice user_id);
+
+#endif

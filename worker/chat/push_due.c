@@ -1,0 +1,135 @@
+/* Messages whose push fell due: read again, queued if still undelivered and
+ * owing, marked (M4). Nothing of the message is kept here; the row is the
+ * outbox. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/ipc/stats.h"
+#include "common/protocol/push_event.h"
+#include "common/queue/push_queue.h"
+#include "common/store/message_store.h"
+#include "worker/chat/chat.h"
+#include "worker/directory.h"
+
+#define READ_MAX 100
+
+struct due {
+	struct list node;
+	char id[MESSAGE_ID_LEN + 1];
+};
+
+struct queued {
+	struct chat *c;
+	char id[MESSAGE_ID_LEN + 1];
+};
+
+static void on_owe_set(void *arg, int err)
+{
+	(void)arg;
+	/* Still due in the row: queued again later, where the marker makes the
+	 * second add a success that adds nothing. */
+	if (err != 0)
+		log_debug("push: owe not updated err=%d", err);
+}
+
+static void on_added(void *arg, int err)
+{
+	struct queued *q = arg;
+
+	if (err == 0) {
+		stats_inc(STAT_push_queued);
+		flight_record(FLIGHT_PUSH_QUEUED, q->id, 0);
+		message_store_set_owe(q->c->store, q->id,
+				      cluster_now_us() + PUSH_REQUEUE_US,
+				      on_owe_set, NULL);
+	} else {
+		stats_inc(STAT_push_refused);	/* the message stays owing */
+	}
+	free(q);
+}
+
+static void enqueue(struct chat *c, const struct message *m)
+{
+	const char *name = directory_name(c->directory, m->sender_id);
+	int64_t now = cluster_now_ms();
+	struct push_event_message e = {
+		.user_id = m->recipient_id,
+		.match_id = m->match_id,
+		.sender_id = m->sender_id,
+		.sender_name = name != NULL && name[0] != '\0' ? name : NULL,
+		.content = m->content,
+		.message_id = m->id,
+		.queued_at_ms = now,
+		.expires_at_ms = now + c->conf.push_ttl_ms,
+	};
+	struct queued *q = mem_zalloc(sizeof(*q));
+
+	q->c = c;
+	memcpy(q->id, m->id, sizeof(q->id));
+	buf_clear(&c->scratch);
+	push_event_new_message(&c->scratch, &e);
+	push_queue_add(c->push, m->id, m->recipient_id, buf_slice(&c->scratch),
+		       on_added, q);
+}
+
+static void on_read_again(void *arg, int err, const struct message *rows,
+			  size_t n)
+{
+	struct chat *c = arg;
+
+	if (err != 0)
+		return;		/* the rows still owe */
+	for (size_t i = 0; i < n; i++)
+		if (rows[i].delivered_at_ms == 0 && rows[i].owe != 0)
+			enqueue(c, &rows[i]);
+}
+
+/* All that fell due in one turn is read in one go. */
+static void read_due(void *arg)
+{
+	struct chat *c = arg;
+	char ids[READ_MAX][MESSAGE_ID_LEN + 1];
+	size_t n = 0;
+	struct list *l;
+
+	while (n < READ_MAX && (l = list_shift(&c->due)) != NULL) {
+		struct due *d = LIST_ENTRY(l, struct due, node);
+
+		memcpy(ids[n++], d->id, sizeof(d->id));
+		free(d);
+	}
+	if (n > 0)
+		message_store_get(c->store,
+				  (const char(*)[MESSAGE_ID_LEN + 1])ids, n,
+				  on_read_again, c);
+	if (!list_empty(&c->due))
+		loop_defer(c->loop, &c->due_task);
+}
+
+void chat_push_init(struct chat *c)
+{
+	list_init(&c->due);
+	task_init(&c->due_task, LOOP_WORK, read_due, c);
+}
+
+void chat_push_free(struct chat *c)
+{
+	struct list *l;
+
+	task_cancel(&c->due_task);
+	while ((l = list_shift(&c->due)) != NULL)
+		free(LIST_ENTRY(l, struct due, node));
+}
+
+void chat_push_due(struct chat *c, const char *id)
+{
+	struct due *d = mem_zalloc(sizeof(*d));
+
+	memcpy(d->id, id, sizeof(d->id));
+	list_init(&d->node);
+	list_append(&c->due, &d->node);
+	loop_defer(c->loop, &c->due_task);
+}

@@ -1,0 +1,334 @@
+/* message:send, from the event to the recipient's devices. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/ipc/stats.h"
+#include "common/store/message_store.h"
+#include "worker/chat/chat.h"
+#include "worker/chat/frames.h"
+#include "worker/directory.h"
+
+/* One message:send under way. In its stream's waiting list until the store has
+ * it. */
+struct send {
+	struct list node;
+	struct chat *c;
+	struct device *device;	/* referenced */
+	struct stream *stream;
+	struct message *m;	/* owned; ids and texts inside */
+	int64_t ack;
+	int64_t started_us;
+};
+
+static const struct field_error clash = {
+	ERR_INVALID_PAYLOAD, "tempId was used before with other content"
+};
+static const struct field_error refused = {
+	ERR_MESSAGE_SEND_FAILED, "the message could not be stored"
+};
+
+static void run_stream(struct chat *c, struct stream *st);
+
+static void send_free(struct send *s)
+{
+	s->c->ops--;
+	device_unref(s->device);
+	free(s->m);
+	free(s);
+}
+
+static void send_refuse(struct send *s, const struct field_error *e)
+{
+	if (e->code != ERR_INVALID_MATCH)
+		stats_inc(STAT_messages_failed);
+	chat_refuse(s->device, s->ack, e, s->m->temp_id);
+	send_free(s);
+}
+
+static void refuse_waiting(struct stream *st, const struct field_error *e)
+{
+	struct list *n;
+
+	while ((n = list_shift(&st->waiting)) != NULL)
+		send_refuse(LIST_ENTRY(n, struct send, node), e);
+}
+
+static void answer_sent(struct send *s, const char *id, int64_t sent_at_ms)
+{
+	struct buf *b = &s->c->scratch;
+
+	if (s->device->socket == NULL)
+		return;
+	buf_clear(b);
+	frame_message_sent(b, id, s->m->temp_id, sent_at_ms);
+	sio_send(s->device->socket, buf_slice(b));
+	if (s->ack == SIO_NO_ACK)
+		return;
+	buf_clear(b);
+	ack_message_sent(b, id, s->m->temp_id, sent_at_ms);
+	sio_ack(s->device->socket, s->ack, buf_slice(b));
+}
+
+/* What the recipient's route is asked for: is anybody there? */
+struct routed {
+	struct chat *c;
+	bool local;		/* written to a device of this worker */
+	char id[MESSAGE_ID_LEN + 1];
+};
+
+static void on_routed(void *arg, int err, const struct route_result *r)
+{
+	struct routed *q = arg;
+
+	if (err == 0) {
+		flight_record(FLIGHT_ROUTED, q->id, r->receivers);
+		/* Within his grace he gets the full timeout: a network flip is
+		 * no push. Without an answer the message stays owing (M4). */
+		if (!q->local && r->receivers == 0 && !r->leaving)
+			chat_push_due(q->c, q->id);
+	}
+	free(q);
+}
+
+static struct envelope message_envelope(const struct message *m,
+					enum envelope_kind kind,
+					const char *user_id, struct slice frame)
+{
+	return (struct envelope){
+		.kind = kind,
+		.user_id = { user_id, strlen(user_id) },
+		.event = frame,
+		.id = { m->id, MESSAGE_ID_LEN },
+		.match_id = { m->match_id, strlen(m->match_id) },
+		.sender_id = { m->sender_id, strlen(m->sender_id) },
+		.src = { m->src, strlen(m->src) },
+		.sent_at_ms = m->sent_at_ms,
+		.pos = m->pos,
+	};
+}
+
+static void route_to_recipient(struct chat *c, const struct message *m)
+{
+	struct buf *b = &c->scratch;
+	struct slice user = { m->recipient_id, strlen(m->recipient_id) };
+	struct routed *q = mem_zalloc(sizeof(*q));
+	struct envelope e;
+
+	buf_clear(b);
+	frame_message_new(b, m, false);
+	q->c = c;
+	memcpy(q->id, m->id, sizeof(q->id));
+	q->local = chat_local_message(c, user, buf_slice(b), m->id) > 0;
+	e = message_envelope(m, ENV_MESSAGE, m->recipient_id, buf_slice(b));
+	router_send(c->router, &e, ROUTE_UNREAD, on_routed, q);
+}
+
+static void route_own_copies(struct chat *c, const struct message *m,
+			     const struct device *asker)
+{
+	struct buf *b = &c->scratch;
+	struct envelope e;
+
+	buf_clear(b);
+	frame_message_new(b, m, true);
+	chat_local(c, m->sender_id, buf_slice(b), asker);
+	e = message_envelope(m, ENV_OWN_COPY, m->sender_id, buf_slice(b));
+	router_send(c->router, &e, ROUTE_PLAIN, NULL, NULL);
+}
+
+static void stored(struct send *s)
+{
+	int64_t us = clock_mono_us() - s->started_us;
+
+	stats_inc(STAT_messages_accepted);
+	stats_observe(STAT_store_us, us);
+	flight_record(FLIGHT_STORED, s->m->id, (uint32_t)us);
+	answer_sent(s, s->m->id, s->m->sent_at_ms);
+	route_to_recipient(s->c, s->m);
+	route_own_copies(s->c, s->m, s->device);
+	directory_message_at(s->c->directory, s->m->match_id, s->m->sent_at_ms);
+}
+
+static void on_stored(void *arg, enum store_result r, const struct message *first)
+{
+	struct send *s = arg;
+
+	s->stream->inflight--;
+	switch (r) {
+	case STORE_OK:
+		stored(s);
+		break;
+	case STORE_DUPLICATE:
+		/* Whoever inserted it routes it; here only the answer. */
+		stats_inc(STAT_messages_duplicate);
+		flight_record(FLIGHT_DEDUPLICATED, first->id, 0);
+		answer_sent(s, first->id, first->sent_at_ms);
+		break;
+	case STORE_CLASH:
+		send_refuse(s, &clash);
+		return;
+	case STORE_REFUSED:
+		send_refuse(s, &refused);
+		return;
+	case STORE_UNAVAILABLE:
+		send_refuse(s, &error_unavailable);
+		return;
+	}
+	send_free(s);
+}
+
+static void hand_to_store(struct send *s, const char *recipient_id)
+{
+	struct chat *c = s->c;
+	struct message *m = s->m;
+	struct message whole = *m;
+
+	list_remove(&s->node);
+	s->stream->inflight++;
+	whole.recipient_id = recipient_id;
+	whole.pos = cluster_next_pos();
+	whole.sent_at_ms = stream_next_ms(s->stream, whole.pos / 1000);
+	whole.owe = whole.pos + c->conf.delivery_timeout_ms * 1000;
+	whole.chg = whole.pos;
+	whole.src = c->conf.src;
+	s->m = message_dup(&whole);
+	free(m);
+	flight_record(FLIGHT_ACCEPTED, s->m->id, 0);
+	message_store_insert(c->store, s->m, on_stored, s);
+}
+
+struct lookup {
+	struct chat *c;
+	struct stream *st;
+	bool async;		/* the callback came after the call returned */
+	bool done;
+};
+
+static struct lookup *lookup_new(struct chat *c, struct stream *st)
+{
+	struct lookup *l = mem_zalloc(sizeof(*l));
+
+	l->c = c;
+	l->st = st;
+	st->busy = true;
+	return l;
+}
+
+static void on_last(void *arg, int err, int64_t sent_at_ms)
+{
+	struct lookup *l = arg;
+	struct stream *st = l->st;
+	struct chat *c = l->c;
+
+	free(l);
+	st->busy = false;
+	if (err != 0) {
+		refuse_waiting(st, &error_unavailable);
+		return;
+	}
+	st->last_known = true;
+	if (st->last_ms < sent_at_ms)
+		st->last_ms = sent_at_ms;
+	run_stream(c, st);
+}
+
+/* The head of the stream's queue, with its match known. */
+static void send_head(struct chat *c, struct stream *st, int err,
+		      const struct match *m)
+{
+	struct list *n = list_first(&st->waiting);
+	struct send *s = LIST_ENTRY(n, struct send, node);
+	const char *me = stream_sender(st);
+	const char *other = NULL;
+
+	if (err == 0 && m != NULL && m->live) {
+		if (strcmp(m->user_a, me) == 0)
+			other = m->user_b;
+		else if (strcmp(m->user_b, me) == 0)
+			other = m->user_a;
+	}
+	if (other != NULL && st->last_known) {
+		hand_to_store(s, other);
+		return;
+	}
+	if (other != NULL) {
+		/* After the match, so that a stranger's sends cost no query. */
+		message_store_last_sent(c->store, me, stream_match(st), on_last,
+					lookup_new(c, st));
+		return;
+	}
+	list_remove(&s->node);
+	send_refuse(s, err != 0 ? &error_unavailable : &error_no_match);
+}
+
+static void on_match(void *arg, int err, const struct match *m)
+{
+	struct lookup *l = arg;
+
+	l->st->busy = false;
+	send_head(l->c, l->st, err, m);
+	l->done = true;
+	if (!l->async)
+		return;		/* run_stream is still on the stack */
+	run_stream(l->c, l->st);
+	free(l);
+}
+
+/* Hands the stream's sends to the store in order, stopping at the first that
+ * must wait for a look-up. */
+static void run_stream(struct chat *c, struct stream *st)
+{
+	while (!st->busy && !list_empty(&st->waiting)) {
+		struct lookup *l = lookup_new(c, st);
+
+		directory_match(c->directory, stream_match(st), on_match, l);
+		if (!l->done) {
+			l->async = true;
+			return;
+		}
+		free(l);
+	}
+}
+
+void ev_send(struct device *d, json_t *payload, int64_t ack)
+{
+	struct chat *c = d->chat;
+	struct field_error err;
+	struct send_fields f;
+	struct buf temp_id = { 0 };
+	struct message m;
+	struct send *s;
+
+	if (!fields_temp_id(payload, &temp_id, &err) ||
+	    !fields_send(payload, c->conf.content_max, &f, &err)) {
+		chat_refuse(d, ack, &err,
+			    temp_id.len > 0 ? buf_str(&temp_id) : NULL);
+		buf_free(&temp_id);
+		return;
+	}
+	m = (struct message){
+		.match_id = f.match_id,
+		.sender_id = d->user->id,
+		.recipient_id = "",	/* known with the match */
+		.content = f.content,
+		.type = f.type,
+		.media_url = f.media_url,
+		.temp_id = temp_id.len > 0 ? buf_str(&temp_id) : NULL,
+		.src = c->conf.src,
+	};
+	message_id_make(m.sender_id, m.match_id, m.temp_id, m.id);
+	s = mem_zalloc(sizeof(*s));
+	s->c = c;
+	s->device = device_ref(d);
+	s->m = message_dup(&m);
+	s->ack = ack;
+	s->started_us = clock_mono_us();
+	s->stream = stream_get(&c->streams, m.sender_id, m.match_id);
+	list_init(&s->node);
+	list_append(&s->stream->waiting, &s->node);
+	c->ops++;
+	buf_free(&temp_id);
+	run_stream(c, s->stream);
+}

@@ -1,0 +1,138 @@
+#include "worker/chat/users.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "common/base/siphash.h"
+
+static bool user_is(const struct map_node *n, const void *key)
+{
+	const struct slice *id = key;
+	const struct user *u = CONTAINER_OF(n, struct user, node);
+
+	return strlen(u->id) == id->n && memcmp(u->id, id->p, id->n) == 0;
+}
+
+void users_init(struct users *us)
+{
+	map_init(&us->map, user_is);
+}
+
+void users_free(struct users *us)
+{
+	map_free(&us->map);
+}
+
+size_t users_count(const struct users *us)
+{
+	return us->map.count;
+}
+
+struct user *users_find(const struct users *us, struct slice id)
+{
+	struct map_node *n = map_find(&us->map, hash_bytes(id.p, id.n), &id);
+
+	return n != NULL ? CONTAINER_OF(n, struct user, node) : NULL;
+}
+
+static struct user *user_get(struct users *us, const char *id)
+{
+	struct slice key = { id, strlen(id) };
+	struct user *u = users_find(us, key);
+
+	if (u != NULL)
+		return u;
+	u = mem_zalloc(sizeof(*u) + key.n + 1);
+	memcpy(u->id, id, key.n);
+	list_init(&u->devices);
+	map_insert(&us->map, &u->node, hash_bytes(key.p, key.n));
+	return u;
+}
+
+struct device *device_new(struct chat *c, struct users *us, const char *user_id,
+			  struct sio_socket *k)
+{
+	struct device *d = mem_zalloc(sizeof(*d));
+
+	d->chat = c;
+	d->user = user_get(us, user_id);
+	d->socket = k;
+	d->refs = 1;
+	list_init(&d->node);
+	list_append(&d->user->devices, &d->node);
+	return d;
+}
+
+struct device *device_ref(struct device *d)
+{
+	d->refs++;
+	return d;
+}
+
+void device_unref(struct device *d)
+{
+	if (--d->refs > 0)
+		return;
+	free(d->pending);
+	free(d);
+}
+
+bool device_gone(struct users *us, struct device *d, char *id_out)
+{
+	struct user *u = d->user;
+	bool last;
+
+	list_remove(&d->node);
+	d->user = NULL;
+	d->socket = NULL;
+	last = list_empty(&u->devices);
+	if (last) {
+		strcpy(id_out, u->id);
+		map_remove(&us->map, &u->node);
+		free(u);
+	}
+	device_unref(d);
+	return last;
+}
+
+void device_pending_add(struct device *d, uint32_t mark, const char *id,
+			int64_t now_us)
+{
+	struct pending *p;
+
+	if (d->first_pending + d->npending == d->cap_pending) {
+		if (d->first_pending > d->cap_pending / 2) {
+			memmove(d->pending, d->pending + d->first_pending,
+				d->npending * sizeof(*p));
+			d->first_pending = 0;
+		} else {
+			d->cap_pending = d->cap_pending ? d->cap_pending * 2 : 4;
+			d->pending = mem_realloc(d->pending, d->cap_pending *
+								     sizeof(*p));
+		}
+	}
+	p = &d->pending[d->first_pending + d->npending++];
+	p->mark = mark;
+	p->written_us = now_us;
+	memcpy(p->id, id, MESSAGE_ID_LEN);
+	p->id[MESSAGE_ID_LEN] = '\0';
+}
+
+bool device_pending_take(struct device *d, uint32_t mark, struct pending *out)
+{
+	if (d->npending == 0 ||
+	    (int32_t)(mark - d->pending[d->first_pending].mark) < 0)
+		return false;
+	*out = d->pending[d->first_pending];
+	d->first_pending++;
+	d->npending--;
+	if (d->npending == 0) {
+		/* Idle devices, the great majority, own no memory for this. */
+		free(d->pending);
+		d->pending = NULL;
+		d->cap_pending = 0;
+		d->first_pending = 0;
+	}
+	return true;
+}

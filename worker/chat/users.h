@@ -1,0 +1,64 @@
+/* The users with a connection to this worker, and their devices: one device
+ * per authenticated socket. */
+#ifndef PW_USERS_H
+#define PW_USERS_H
+
+#include "common/base/list.h"
+#include "common/base/map.h"
+#include "common/store/message.h"
+
+struct chat;
+struct sio_socket;
+
+/* A message written to a device and not yet confirmed by it. */
+struct pending {
+	uint32_t mark;		/* eio_session_mark */
+	int64_t written_us;
+	char id[MESSAGE_ID_LEN + 1];
+};
+
+struct user {
+	struct map_node node;
+	struct list devices;
+	bool registered;	/* the route is in Redis, or Redis is down */
+	char id[];
+};
+
+/* Reference counted: work in flight may outlive the socket. */
+struct device {
+	struct list node;	/* in user->devices; on its own when gone */
+	struct chat *chat;
+	struct user *user;	/* NULL once the socket is gone */
+	struct sio_socket *socket;	/* NULL once it is gone */
+	unsigned refs;
+	bool accepted;		/* CONNECT answered: part of every fan-out */
+	int64_t since_ms;	/* wall clock, ms */
+	int64_t expires_mono_ms;	/* 0: the token has no end */
+	/* In order of marks; head entries leave first. */
+	struct pending *pending;
+	size_t npending, cap_pending, first_pending;
+};
+
+struct users {
+	struct map map;
+};
+
+void users_init(struct users *us);
+void users_free(struct users *us);	/* must be empty */
+struct user *users_find(const struct users *us, struct slice id);
+size_t users_count(const struct users *us);
+/* Finds or makes the user and adds a device for the socket. */
+struct device *device_new(struct chat *c, struct users *us, const char *user_id,
+			  struct sio_socket *k);
+struct device *device_ref(struct device *d);
+void device_unref(struct device *d);
+/* The socket is gone. True when it was the user's last one here; *id_out (of
+ * PW_ID_MAX + 1 bytes) is then his id, the user freed. */
+bool device_gone(struct users *us, struct device *d, char *id_out);
+
+void device_pending_add(struct device *d, uint32_t mark, const char *id,
+			int64_t now_us);
+/* First entry with a mark up to `mark` (serial order), removed; false: none. */
+bool device_pending_take(struct device *d, uint32_t mark, struct pending *out);
+
+#endif

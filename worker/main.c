@@ -1,0 +1,6 @@
+#include "worker/worker.h"
+
+int main(void)
+{
+	return worker_run();
+}
