@@ -4,7 +4,7 @@
  *   socket:<user>             a socket id of the user, the reference's
  *   pw:instances              sorted set, instance -> lease expiry (ms, Redis TIME)
  *   pw:w:<instance>           set of users
- *   pw:u:<user>               hash instance -> 1: where to publish
+ *   pw:u:<user>               hash instance -> socket id: where to publish
  *   pw:leaving                sorted set, user -> when he counts as offline */
 #ifndef PW_PRESENCE_H
 #define PW_PRESENCE_H
@@ -30,22 +30,31 @@ struct presence_ops {
 	void *arg;
 };
 
+/* conf's strings and ops are copied. r must outlive the presence. Feeds the
+ * cluster clock (design M0) with each renewal. */
 struct presence *presence_new(struct loop *l, struct redis *r,
 			      const struct presence_conf *c,
 			      const struct presence_ops *ops);
+/* `entered` callbacks not yet run get -ECANCELED. Nothing changes in Redis: the
+ * lease runs out, or presence_retire was called before. */
 void presence_free(struct presence **p);
-/* Redis came up (the owner of the connection tells). */
+/* Redis came up (the owner of the connection tells). Calls reregister. */
 void presence_redis_up(struct presence *p);
 /* First local socket of the user / last one gone. Idempotent. Calls of a loop
- * turn share one script call. entered (may be NULL) runs when the route is
- * registered (err 0) or could not be. */
+ * turn share one script call. entered (may be NULL) runs, once and never before
+ * this returns, when the route is registered (err 0) or could not be: then
+ * reregister follows when Redis is well again. A leave that Redis did not take
+ * is remembered and repeated, unless the user enters again. socket:<user> is
+ * the socket_id of the last instance that he entered and has not left. */
 void presence_enter(struct presence *p, const char *user_id,
 		    const char *socket_id, void (*entered)(void *arg, int err),
 		    void *arg);
 void presence_leave(struct presence *p, const char *user_id);
 /* An instance died (master's word): its users' routes are removed now. */
 void presence_reap(struct presence *p, const char *instance);
-/* The instance goes for good: everything of it is removed; cb when done. */
+/* The instance goes for good: everything of it is removed, users who are left
+ * with no other have their grace; cb (may be NULL) when done or impossible.
+ * Afterwards presence_enter is refused (-ECANCELED). */
 void presence_retire(struct presence *p, void (*cb)(void *arg), void *arg);
 
 #endif

@@ -31,8 +31,12 @@ enum router_extra {
 };
 
 /* receivers: other instances that took it. present: the user is registered on
- * this very instance. leaving: nobody, but still within his grace.
- * err: -ENOTCONN, -ETIMEDOUT: Redis cannot say. Exactly once, later. */
+ * this very instance. leaving: nobody, but still within his grace (also: on an
+ * instance only that does not listen, while its lease lasts).
+ * err: not 0: Redis cannot say (r is all zeros). -ENOTCONN: down, or too much
+ * is waiting for it: not sent. -ETIMEDOUT, -ECONNRESET: outcome unknown.
+ * -EREMOTEIO: the script failed. -ECANCELED: router_free. Exactly once, never
+ * before router_send returns. */
 struct route_result {
 	unsigned receivers;
 	bool present;
@@ -40,18 +44,22 @@ struct route_result {
 };
 typedef void router_cb(void *arg, int err, const struct route_result *r);
 
+/* conf's and ops' contents are copied. r must outlive the router. */
 struct router *router_new(struct loop *l, struct redis *r,
 			  const struct router_conf *c,
 			  const struct router_ops *ops);
 void router_free(struct router **r);
 /* e (copied) goes to the other instances holding e->user_id. Local sockets are
- * the caller's. cb may be NULL. */
+ * the caller's. cb may be NULL. What is sent to one instance arrives there in
+ * the order of the calls. e->counter is set on the way: the receiver's envelopes
+ * carry consecutive numbers, begun anew when Redis has lost its data. */
 void router_send(struct router *r, const struct envelope *e,
 		 enum router_extra extra, router_cb *cb, void *arg);
 /* typing:<match>:<user> for 5 s (or removed), and e, in the same call. */
 void router_typing(struct router *r, const char *match_id, const char *user_id,
 		   bool typing, const struct envelope *e);
-/* ids were read by user in match: leave his unread set, counters follow. */
+/* ids were read by user in match: leave his unread set, counters follow.
+ * Lost when Redis is down (as typing is): counters are rebuilt from the store. */
 void router_read(struct router *r, const char *match_id, const char *user_id,
 		 const char (*ids)[25], size_t n);
 

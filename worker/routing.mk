@@ -2,6 +2,11 @@
 noinst_LIBRARIES += worker/librouting.a
 worker_librouting_a_SOURCES = \
 	worker/directory.c worker/directory.h \
-	worker/presence.c worker/presence.h \
-	worker/router.c worker/router.h
+	worker/presence.c worker/presence.h worker/presence_impl.h \
+	worker/presence_lease.c \
+	worker/presence_script.c \
+	worker/router.c worker/router.h \
+	worker/router_batch.c worker/router_batch.h \
+	worker/router_script.c worker/router_script.h \
+	worker/router_watch.c worker/router_watch.h
 worker_librouting_a_CFLAGS = $(AM_CFLAGS) $(HIREDIS_CFLAGS) $(PQ_CFLAGS)

@@ -1,0 +1,14 @@
+/* The consumer's half of the Redis backend, for its table in queue_redis.c. */
+#ifndef PW_QUEUE_REDIS_H
+#define PW_QUEUE_REDIS_H
+
+#include "common/queue/queue_backend.h"
+
+struct push_consumer *redis_consumer_new(struct loop *l,
+					 const struct push_consumer_conf *conf,
+					 push_event_cb *event, void *arg,
+					 char err[256]);
+void redis_consumer_free(struct push_consumer *c);
+void redis_consumer_ack(struct push_consumer *c, const char *entry);
+
+#endif
