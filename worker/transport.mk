@@ -1,10 +1,12 @@
 # Bytes to events: transport, Engine.IO, Socket.IO.
 noinst_LIBRARIES += worker/libtransport.a
 worker_libtransport_a_SOURCES = \
-	worker/transport/listener.c worker/transport/listener.h \
+	worker/transport/listener.h \
 	worker/transport/transport.h \
-	worker/transport/ws.c worker/transport/ws.h \
+	worker/transport/ws.h \
 	worker/engineio/outbox.c worker/engineio/outbox.h \
 	worker/engineio/session.c worker/engineio/session.h \
+	worker/socketio/assembly.c worker/socketio/assembly.h \
+	worker/socketio/json_text.c worker/socketio/json_text.h \
 	worker/socketio/socket.c worker/socketio/socket.h
 worker_libtransport_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(LWS_CFLAGS) $(UV_CFLAGS) $(JANSSON_CFLAGS)

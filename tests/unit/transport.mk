@@ -1,1 +1,23 @@
 # transport
+TRANSPORT_TEST_LIBS = worker/libtransport.a $(IPC_LIBS) $(PROTOCOL_LIBS) $(LOOP_LIBS) \
+	$(LWS_LIBS) $(UV_LIBS) $(TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test_outbox
+tests_unit_test_outbox_SOURCES = tests/unit/test_outbox.c
+tests_unit_test_outbox_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_outbox_LDADD = $(TRANSPORT_TEST_LIBS)
+TESTS += tests/unit/test_outbox
+
+check_PROGRAMS += tests/unit/test_session
+tests_unit_test_session_SOURCES = tests/unit/test_session.c \
+	tests/unit/fake_transport.c tests/unit/fake_transport.h
+tests_unit_test_session_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_session_LDADD = $(TRANSPORT_TEST_LIBS)
+TESTS += tests/unit/test_session
+
+check_PROGRAMS += tests/unit/test_socket
+tests_unit_test_socket_SOURCES = tests/unit/test_socket.c \
+	tests/unit/fake_transport.c tests/unit/fake_transport.h
+tests_unit_test_socket_CFLAGS = $(TEST_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_test_socket_LDADD = $(TRANSPORT_TEST_LIBS)
+TESTS += tests/unit/test_socket

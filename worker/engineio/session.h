@@ -25,7 +25,9 @@ enum close_reason {
 };
 const char *close_reason_name(enum close_reason r);
 
-/* Upwards: set once for all sessions. up: what opened() returned. */
+/* Upwards: set once for all sessions. up: what opened() returned. opened() and
+ * message() are called as frames come in; a session is never freed before its
+ * closed(). */
 struct eio_ops {
 	void *(*opened)(void *arg, struct eio_session *s);
 	/* One message packet, borrowed. */
@@ -45,7 +47,9 @@ struct eio_conf {
 
 struct eio_sessions *eio_sessions_new(struct loop *l, const struct eio_conf *c,
 				      const struct eio_ops *ops);
+/* Closes what is left (CLOSE_SERVER), at once. Not from within a callback. */
 void eio_sessions_free(struct eio_sessions **ss);
+/* Open ones. */
 size_t eio_sessions_count(const struct eio_sessions *ss);
 /* NULL when there is none (any more). */
 struct eio_session *eio_sessions_find(struct eio_sessions *ss, struct slice sid);
@@ -59,21 +63,24 @@ struct eio_session *eio_session_open(struct eio_sessions *ss, struct transport *
 void eio_session_frame(struct eio_session *s, struct slice frame, bool binary);
 /* The stream takes bytes again. */
 void eio_session_writable(struct eio_session *s);
-/* The stream ended; the transport is gone when this returns. */
+/* The stream ended; the transport is not called again. Harmless when the
+ * session is closing already. */
 void eio_session_transport_gone(struct eio_session *s, enum close_reason why);
 
 /* --- for the layer above --- */
 const char *eio_session_sid(const struct eio_session *s);
 const char *eio_session_transport_name(const struct eio_session *s);
 /* Queues a text frame ("42[…]") or a binary message. Written at the end of the
- * loop's turn. Past outbox_limit the session closes (CLOSE_OUTBOX). */
+ * loop's turn. When more than outbox_limit waits and the stream does not take
+ * it, the session closes (CLOSE_OUTBOX). Dropped when it is closing already. */
 void eio_session_send(struct eio_session *s, struct slice packet, bool binary);
 /* A mark behind everything queued so far. The session follows it with a ping
  * (the barrier: at most one ping outstanding, at most one barrier every 20 ms)
  * and reports confirmed(mark) - or a later mark - when the pong is there. */
 uint32_t eio_session_mark(struct eio_session *s);
-/* Ends the session: what is queued is still written. closed() comes later in
- * this turn. Closing twice is harmless. */
+/* Ends the session: what is queued and the stream still takes is written.
+ * closed() comes later in this turn; nothing else comes before it. Closing
+ * twice is harmless. */
 void eio_session_close(struct eio_session *s, enum close_reason why);
 /* The layer above has joined (a namespace is connected): connect_timeout off. */
 void eio_session_joined(struct eio_session *s);

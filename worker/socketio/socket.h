@@ -12,13 +12,16 @@
 struct sio_socket;
 struct sio_server;
 
-/* An event of the client. name and args borrowed; args is the array behind the
- * name. binary: it came with attachments (args still hold the placeholders). */
+/* An event of the client; everything in it is borrowed. args is the array
+ * behind the name. A name that is a number comes as its decimal text, one with
+ * a NUL in it as "". */
 struct sio_event {
 	const char *name;
 	json_t *args;
 	int64_t ack;		/* SIO_NO_ACK: none wanted */
-	bool binary;
+	bool binary;		/* came with attachments; args hold placeholders */
+	const struct slice *attachments;	/* NULL unless ops.attachments */
+	unsigned nattachments;
 };
 
 /* up: what the application attached with sio_socket_attach() (NULL before). */
@@ -33,6 +36,9 @@ struct sio_ops {
 	 * (up NULL then, unless attached). */
 	void (*disconnected)(void *up, struct sio_socket *k, enum close_reason why);
 	void *arg;
+	/* Keep the bytes of attachments for event(); otherwise they are counted
+	 * and dropped, and cost no memory. */
+	bool attachments;
 };
 
 struct sio_server *sio_server_new(uint32_t instance);
@@ -46,19 +52,23 @@ struct eio_ops sio_server_eio_ops(struct sio_server *sv);
 void sio_socket_attach(struct sio_socket *k, void *up);
 const char *sio_socket_id(const struct sio_socket *k);	/* SIO sid */
 struct eio_session *sio_socket_session(const struct sio_socket *k);
+const char *sio_socket_namespace(const struct sio_socket *k);	/* "/" */
+/* Answers CONNECT with the socket's id; events flow from here on. */
 void sio_accept(struct sio_socket *k);
 /* CONNECT_ERROR {"message":…}; the socket is gone after this, the connection
  * stays open (the client closes it). disconnected() is not called. */
 void sio_refuse(struct sio_socket *k, const char *message);
-/* A whole text frame ("42[…]"), made for the root namespace. */
+/* A whole text frame ("42[…]"). In another namespace than the root the caller
+ * writes its name into it (sio_head_write). */
 void sio_send(struct sio_socket *k, struct slice frame);
 /* Answers e->ack: json is the array's inside ('{"ok":true}'). No-op for
  * SIO_NO_ACK. */
 void sio_ack(struct sio_socket *k, int64_t ack, struct slice json);
 /* As eio_session_mark, for confirmed(). */
 uint32_t sio_mark(struct sio_socket *k);
-/* DISCONNECT packet, then the connection ends: the stock client does not come
- * back by itself ("io server disconnect"). */
+/* DISCONNECT packet to all sockets of the connection, then it ends: the stock
+ * client does not come back by itself ("io server disconnect").
+ * disconnected() comes later in this turn. */
 void sio_disconnect(struct sio_socket *k, enum close_reason why);
 
 #endif

@@ -1,5 +1,7 @@
 /* What a session writes to: one client's byte stream, WebSocket (or, next,
- * polling). Calls go down by the ops, up by the session's functions. */
+ * polling). Calls go down by the ops, up by the session's functions. The
+ * session calls flush and close from the loop's end-of-turn tasks only, never
+ * from within a call that a transport made. */
 #ifndef PW_TRANSPORT_H
 #define PW_TRANSPORT_H
 
@@ -10,13 +12,15 @@ struct transport;
 
 struct transport_ops {
 	const char *name;	/* "websocket", "polling" */
+	bool upgradable;	/* the handshake offers a WebSocket */
 	/* Takes packets from the front of the outbox while the stream takes
 	 * them, in as few writes as it can; when it cannot take more it calls
 	 * eio_session_writable() later. 0, or -EPIPE when the stream is dead
 	 * (it reports its end itself, later, by eio_session_transport_gone). */
 	int (*flush)(struct transport *t, struct outbox *o);
 	/* Ends the stream after what was flushed; ws_code 0: no code. The
-	 * transport lets go of the session at once. */
+	 * transport lets go of the session at once: it calls it no more, and
+	 * is not called again. */
 	void (*close)(struct transport *t, unsigned ws_code);
 };
 

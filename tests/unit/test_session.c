@@ -1,0 +1,559 @@
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "tests/unit/fake_transport.h"
+#include "worker/engineio/session.h"
+
+#define BARRIER_US 20000
+
+struct app {
+	struct eio_session *session;
+	char last[64];
+	unsigned messages, binaries;
+	unsigned confirms;
+	uint32_t confirmed;
+	unsigned closes;
+	enum close_reason why;
+};
+
+static struct app app;
+static struct loop *loop;
+static struct eio_sessions *sessions;
+static struct fake_transport fake;
+
+static void *opened(void *arg, struct eio_session *s)
+{
+	app.session = s;
+	return arg;
+}
+
+static void message(void *up, struct slice data, bool binary)
+{
+	struct app *a = up;
+
+	a->messages++;
+	a->binaries += binary;
+	snprintf(a->last, sizeof(a->last), "%.*s", (int)data.n, data.p);
+}
+
+static void confirmed(void *up, uint32_t mark)
+{
+	struct app *a = up;
+
+	a->confirms++;
+	a->confirmed = mark;
+}
+
+static void closed(void *up, enum close_reason why)
+{
+	struct app *a = up;
+
+	a->closes++;
+	a->why = why;
+}
+
+static const struct eio_conf slow_conf = {
+	.instance = 5, .ping_interval_ms = 60000, .ping_timeout_ms = 60000,
+	.connect_timeout_ms = 60000, .max_payload = 1000, .outbox_limit = 1000,
+};
+
+static struct eio_session *start(const struct eio_conf *c)
+{
+	struct eio_ops ops = { opened, message, confirmed, closed, &app };
+	struct eio_session *s;
+
+	loop = loop_new();
+	sessions = eio_sessions_new(loop, c, &ops);
+	fake_transport_init(&fake, false);
+	s = eio_session_open(sessions, &fake.t);
+	run_turn(loop);
+	return s;
+}
+
+static void finish(void)
+{
+	eio_sessions_free(&sessions);
+	fake_transport_free(&fake);
+	loop_free(&loop);
+}
+
+static void frame(struct eio_session *s, const char *text)
+{
+	eio_session_frame(s, (struct slice){ text, strlen(text) }, false);
+}
+
+static void send_text(struct eio_session *s, const char *text)
+{
+	eio_session_send(s, (struct slice){ text, strlen(text) }, false);
+}
+
+static bool has_closed(void *arg)
+{
+	(void)arg;
+	return app.closes != 0;
+}
+
+static bool pings_reached(void *arg)
+{
+	return fake.pings >= *(unsigned *)arg;
+}
+
+static void wait_pings(unsigned n)
+{
+	cr_assert(run_until(loop, pings_reached, &n), "ping %u", n);
+}
+
+Test(session, open_packet)
+{
+	struct eio_session *s = start(&slow_conf);
+	struct slice sid = { eio_session_sid(s), SESSION_ID_LEN };
+	char expect[256];
+	uint32_t instance;
+
+	cr_assert_eq(app.session, s);
+	cr_assert_eq(session_id_instance(sid, &instance), 0);
+	cr_assert_eq(instance, 5);
+	snprintf(expect, sizeof(expect),
+		 "0{\"sid\":\"%s\",\"upgrades\":[],\"pingInterval\":60000,"
+		 "\"pingTimeout\":60000,\"maxPayload\":1000}\n", sid.p);
+	cr_assert_str_eq(fake_transport_take(&fake), expect);
+	cr_assert_eq(eio_sessions_find(sessions, sid), s);
+	cr_assert_null(eio_sessions_find(sessions, SLICE("short")));
+	cr_assert_null(eio_sessions_find(sessions, SLICE("AAAAAAAAAAAAAAAAAAAA")));
+	cr_assert_eq(eio_sessions_count(sessions), 1);
+	finish();
+}
+
+Test(session, upgrades_are_offered_by_the_transport)
+{
+	struct fake_transport other;
+
+	start(&slow_conf);
+	fake_transport_init(&other, true);
+	eio_session_open(sessions, &other.t);
+	run_turn(loop);
+	cr_assert_not_null(strstr(fake_transport_take(&other),
+				  "\"upgrades\":[\"websocket\"]"));
+	finish();
+	fake_transport_free(&other);
+}
+
+/* What one frame of the client does. */
+Test(session, frames)
+{
+	static const struct {
+		const char *text;
+		int why;		/* -1: stays open */
+		const char *message;
+	} table[] = {
+		{ "4hello", -1, "hello" },
+		{ "4", -1, "" },
+		{ "3", -1, NULL },
+		{ "3probe", -1, NULL },
+		{ "5", -1, NULL },
+		{ "6", -1, NULL },
+		{ "0{}", -1, NULL },
+		{ "1", CLOSE_CLIENT, NULL },
+		{ "2", CLOSE_PROTOCOL, NULL },
+		{ "2probe", CLOSE_PROTOCOL, NULL },
+		{ "", CLOSE_PROTOCOL, NULL },
+		{ "7", CLOSE_PROTOCOL, NULL },
+		{ "abc", CLOSE_PROTOCOL, NULL },
+		{ "\x80", CLOSE_PROTOCOL, NULL },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		struct eio_session *s;
+
+		app = (struct app){ 0 };
+		s = start(&slow_conf);
+		frame(s, table[i].text);
+		cr_assert_eq(app.closes, 0, "%s: not within the call",
+			     table[i].text);
+		run_turn(loop);
+		cr_assert_eq(app.closes, table[i].why != -1, "%s", table[i].text);
+		cr_assert_eq(fake.closed, table[i].why != -1, "%s", table[i].text);
+		if (table[i].why != -1)
+			cr_assert_eq((int)app.why, table[i].why);
+		cr_assert_eq(app.messages, table[i].message != NULL);
+		if (table[i].message != NULL)
+			cr_assert_str_eq(app.last, table[i].message);
+		finish();
+	}
+}
+
+Test(session, binary_frame_is_a_message)
+{
+	struct eio_session *s = start(&slow_conf);
+
+	eio_session_frame(s, SLICE("1abc"), true);
+	cr_assert_eq(app.binaries, 1);
+	cr_assert_str_eq(app.last, "1abc");
+	finish();
+}
+
+Test(session, heartbeat)
+{
+	struct eio_conf c = slow_conf;
+	struct eio_session *s;
+	int64_t pong_at;
+
+	c.ping_interval_ms = 30;
+	s = start(&c);
+	pong_at = clock_mono_us();
+	for (unsigned n = 1; n <= 3; n++) {
+		wait_pings(n);
+		cr_assert_geq(fake.ping_at_us - pong_at, 25000);
+		run_for(loop, 45);
+		cr_assert_eq(fake.pings, n, "one outstanding");
+		pong_at = clock_mono_us();
+		frame(s, "3");
+	}
+	cr_assert_eq(app.confirms, 0);
+	finish();
+}
+
+Test(session, no_pong)
+{
+	struct eio_conf c = slow_conf;
+	int64_t began;
+
+	c.ping_interval_ms = 30;
+	c.ping_timeout_ms = 40;
+	began = clock_mono_us();
+	start(&c);
+	cr_assert(run_until(loop, has_closed, NULL));
+	cr_assert_geq(clock_mono_us() - began, 69000);
+	cr_assert_eq(app.why, CLOSE_PING_TIMEOUT);
+	cr_assert(fake.closed);
+	cr_assert_eq(fake.code, 0);
+	cr_assert_eq(eio_sessions_count(sessions), 0);
+	finish();
+}
+
+Test(session, other_traffic_is_no_pong)
+{
+	struct eio_conf c = slow_conf;
+	struct eio_session *s;
+
+	c.ping_interval_ms = 20;
+	c.ping_timeout_ms = 30;
+	s = start(&c);
+	wait_pings(1);
+	frame(s, "4x");
+	cr_assert(run_until(loop, has_closed, NULL));
+	cr_assert_eq(app.why, CLOSE_PING_TIMEOUT);
+	finish();
+}
+
+Test(barrier, message_and_ping_leave_in_one_write)
+{
+	struct eio_session *s = start(&slow_conf);
+	unsigned writes = fake.writes;
+	uint32_t first, second;
+
+	fake_transport_take(&fake);
+	send_text(s, "42[1]");
+	first = eio_session_mark(s);
+	send_text(s, "42[2]");
+	second = eio_session_mark(s);
+	cr_assert_neq(first, second);
+	run_turn(loop);
+	cr_assert_str_eq(fake_transport_take(&fake), "42[1]\n42[2]\n2\n");
+	cr_assert_eq(fake.writes, writes + 1);
+	cr_assert_eq(app.confirms, 0);
+	frame(s, "3");
+	cr_assert_eq(app.confirms, 1);
+	cr_assert_eq(app.confirmed, second);
+	run_for(loop, 30);
+	cr_assert_eq(fake.pings, 1, "nothing left to confirm");
+	finish();
+}
+
+Test(barrier, one_ping_outstanding_and_the_next_after_20_ms)
+{
+	struct eio_session *s = start(&slow_conf);
+	uint32_t first, second;
+	int64_t at;
+
+	first = eio_session_mark(s);
+	wait_pings(1);
+	at = fake.ping_at_us;
+	second = eio_session_mark(s);
+	run_for(loop, 50);
+	cr_assert_eq(fake.pings, 1, "waits for the pong");
+	frame(s, "3");
+	cr_assert_eq(app.confirmed, first);
+	run_turn(loop);
+	cr_assert_eq(fake.pings, 2, "20 ms are long over");
+	cr_assert_geq(fake.ping_at_us - at, BARRIER_US);
+	/* a quick pong: the third must wait for its time */
+	at = fake.ping_at_us;
+	frame(s, "3");
+	cr_assert_eq(app.confirmed, second);
+	eio_session_mark(s);
+	run_turn(loop);
+	cr_assert_eq(fake.pings, 2);
+	wait_pings(3);
+	cr_assert_geq(fake.ping_at_us - at, BARRIER_US - 1000);
+	finish();
+}
+
+Test(barrier, pong_without_ping_confirms_nothing)
+{
+	struct eio_session *s = start(&slow_conf);
+
+	eio_session_mark(s);
+	frame(s, "3");		/* the barrier is not out yet */
+	cr_assert_eq(app.confirms, 0);
+	run_turn(loop);
+	frame(s, "3");
+	cr_assert_eq(app.confirms, 1);
+	eio_session_mark(s);
+	frame(s, "3");
+	frame(s, "3");
+	cr_assert_eq(app.confirms, 1);
+	finish();
+}
+
+Test(barrier, heartbeat_ping_confirms_too)
+{
+	struct eio_conf c = slow_conf;
+	struct eio_session *s;
+	uint32_t second;
+
+	c.ping_interval_ms = 5;
+	s = start(&c);
+	eio_session_mark(s);
+	run_turn(loop);
+	cr_assert_eq(fake.pings, 1);
+	frame(s, "3");
+	second = eio_session_mark(s);	/* too early for a barrier of its own */
+	wait_pings(2);
+	frame(s, "3");
+	cr_assert_eq(app.confirms, 2);
+	cr_assert_eq(app.confirmed, second);
+	finish();
+}
+
+Test(barrier, marks_behind_a_heartbeat_ping_wait)
+{
+	struct eio_conf c = slow_conf;
+	struct eio_session *s;
+	uint32_t mark;
+
+	c.ping_interval_ms = 10;
+	s = start(&c);
+	wait_pings(1);
+	mark = eio_session_mark(s);
+	run_turn(loop);
+	cr_assert_eq(fake.pings, 1);
+	frame(s, "3");		/* stood before the mark */
+	cr_assert_eq(app.confirms, 0);
+	run_turn(loop);
+	cr_assert_eq(fake.pings, 2);
+	frame(s, "3");
+	cr_assert_eq(app.confirmed, mark);
+	finish();
+}
+
+Test(barrier, rearms_the_heartbeat_and_its_pong_may_be_late)
+{
+	struct eio_conf c = slow_conf;
+	struct eio_session *s;
+	int64_t pong_at;
+
+	c.ping_interval_ms = 60;
+	c.ping_timeout_ms = 200;
+	s = start(&c);
+	run_for(loop, 40);
+	eio_session_mark(s);
+	wait_pings(1);
+	run_for(loop, 100);	/* past the interval, within the timeout */
+	cr_assert_eq(fake.pings, 1);
+	cr_assert_eq(app.closes, 0);
+	pong_at = clock_mono_us();
+	frame(s, "3");
+	cr_assert_eq(app.confirms, 1);
+	wait_pings(2);
+	cr_assert_geq(fake.ping_at_us - pong_at, 55000);
+	finish();
+}
+
+Test(barrier, unanswered_it_times_out)
+{
+	struct eio_conf c = slow_conf;
+	struct eio_session *s;
+
+	c.ping_timeout_ms = 30;
+	s = start(&c);
+	eio_session_mark(s);
+	cr_assert(run_until(loop, has_closed, NULL));
+	cr_assert_eq(app.why, CLOSE_PING_TIMEOUT);
+	cr_assert_eq(app.confirms, 0);
+	finish();
+}
+
+Test(barrier, blocked_stream_keeps_order)
+{
+	struct eio_session *s = start(&slow_conf);
+
+	fake_transport_take(&fake);
+	fake.blocked = true;
+	send_text(s, "42[1]");
+	eio_session_mark(s);
+	run_turn(loop);
+	send_text(s, "42[2]");
+	run_turn(loop);
+	cr_assert_str_eq(fake_transport_take(&fake), "");
+	fake.blocked = false;
+	eio_session_writable(s);
+	run_turn(loop);
+	cr_assert_str_eq(fake_transport_take(&fake), "42[1]\n2\n42[2]\n");
+	finish();
+}
+
+Test(closing, queued_packets_are_written_first)
+{
+	struct eio_session *s = start(&slow_conf);
+	struct slice sid = { eio_session_sid(s), SESSION_ID_LEN };
+
+	fake_transport_take(&fake);
+	send_text(s, "41");
+	eio_session_close(s, CLOSE_AUTH);
+	cr_assert_null(eio_sessions_find(sessions, sid));
+	eio_session_close(s, CLOSE_SERVER);
+	send_text(s, "42[1]");
+	eio_session_mark(s);
+	frame(s, "4x");
+	frame(s, "3");
+	cr_assert_eq(app.closes, 0);
+	run_turn(loop);
+	cr_assert_str_eq(fake_transport_take(&fake), "41\n");
+	cr_assert_eq(app.closes, 1);
+	cr_assert_eq(app.why, CLOSE_AUTH);
+	cr_assert_eq(app.messages, 0);
+	finish();
+}
+
+Test(closing, codes)
+{
+	static const struct {
+		enum close_reason why;
+		unsigned code;
+	} table[] = {
+		{ CLOSE_TOO_LARGE, 1009 }, { CLOSE_SERVER, 0 },
+		{ CLOSE_AUTH, 0 }, { CLOSE_PROTOCOL, 0 }, { CLOSE_OUTBOX, 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		app = (struct app){ 0 };
+		eio_session_close(start(&slow_conf), table[i].why);
+		run_turn(loop);
+		cr_assert(fake.closed);
+		cr_assert_eq(fake.code, table[i].code, "%s",
+			     close_reason_name(table[i].why));
+		finish();
+	}
+}
+
+Test(closing, transport_gone)
+{
+	struct eio_session *s = start(&slow_conf);
+
+	send_text(s, "42[1]");
+	eio_session_transport_gone(s, CLOSE_CLIENT);
+	fake_transport_take(&fake);
+	run_turn(loop);
+	cr_assert_str_eq(fake_transport_take(&fake), "");
+	cr_assert_not(fake.closed, "the transport is not called again");
+	cr_assert_eq(app.why, CLOSE_CLIENT);
+	finish();
+}
+
+Test(closing, gone_while_closing)
+{
+	struct eio_session *s = start(&slow_conf);
+
+	eio_session_close(s, CLOSE_AUTH);
+	eio_session_transport_gone(s, CLOSE_CLIENT);
+	run_turn(loop);
+	cr_assert_not(fake.closed);
+	cr_assert_eq(app.why, CLOSE_AUTH);
+	cr_assert_eq(app.closes, 1);
+	finish();
+}
+
+Test(closing, slow_reader)
+{
+	struct eio_session *s = start(&slow_conf);
+	char text[101];
+
+	memset(text, 'x', sizeof(text));
+	text[100] = '\0';
+	for (int i = 0; i < 50; i++)	/* a burst that the stream takes */
+		send_text(s, text);
+	run_turn(loop);
+	cr_assert_eq(app.closes, 0);
+	fake.blocked = true;
+	for (int i = 0; i < 9; i++)
+		send_text(s, text);
+	run_turn(loop);
+	cr_assert_eq(app.closes, 0);
+	send_text(s, text);
+	run_turn(loop);
+	cr_assert_eq(app.closes, 1);
+	cr_assert_eq(app.why, CLOSE_OUTBOX);
+	finish();
+}
+
+Test(closing, not_joined_in_time)
+{
+	struct eio_conf c = slow_conf;
+	struct eio_session *s;
+
+	c.connect_timeout_ms = 20;
+	start(&c);
+	cr_assert(run_until(loop, has_closed, NULL));
+	cr_assert_eq(app.why, CLOSE_PROTOCOL);
+	finish();
+
+	app = (struct app){ 0 };
+	s = start(&c);
+	eio_session_joined(s);
+	run_for(loop, 60);
+	cr_assert_eq(app.closes, 0);
+	finish();
+}
+
+Test(closing, all)
+{
+	struct fake_transport more[20];
+
+	start(&slow_conf);
+	for (size_t i = 0; i < ARRAY_SIZE(more); i++) {
+		fake_transport_init(&more[i], false);
+		eio_session_open(sessions, &more[i].t);
+	}
+	cr_assert_eq(eio_sessions_count(sessions), 21);
+	eio_sessions_close_all(sessions, CLOSE_SERVER);
+	cr_assert_eq(eio_sessions_count(sessions), 0);
+	run_turn(loop);
+	cr_assert_eq(app.closes, 21);
+	for (size_t i = 0; i < ARRAY_SIZE(more); i++) {
+		cr_assert(more[i].closed);
+		fake_transport_free(&more[i]);
+	}
+	finish();
+}
+
+Test(closing, free_closes_what_is_left)
+{
+	start(&slow_conf);
+	finish();
+	cr_assert_eq(app.closes, 1);
+	cr_assert_eq(app.why, CLOSE_SERVER);
+	cr_assert(fake.closed);
+}

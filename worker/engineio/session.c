@@ -1,0 +1,432 @@
+#include "worker/engineio/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/log.h"
+#include "common/base/map.h"
+#include "common/base/mem.h"
+#include "common/base/siphash.h"
+#include "common/ipc/stats.h"
+#include "common/loop/deadlines.h"
+#include "common/protocol/eio_packet.h"
+#include "worker/engineio/outbox.h"
+#include "worker/transport/transport.h"
+
+#define BARRIER_MS 20	/* design M2 */
+
+enum session_state { SESS_OPENING, SESS_OPEN, SESS_CLOSING, SESS__COUNT };
+
+struct eio_session {
+	struct map_node node;		/* by sid, while open */
+	struct list work;		/* dirty or closing */
+	struct eio_sessions *ss;
+	struct transport *transport;	/* NULL: gone */
+	void *up;
+	struct outbox outbox;
+	struct deadline heartbeat;	/* next ping, or the pong's deadline */
+	struct deadline joining;	/* connect_timeout */
+	struct deadline barrier;	/* armed: too early for the next one */
+	uint32_t mark_last;		/* given out */
+	uint32_t mark_pinged;		/* what the last ping stands behind */
+	uint32_t mark_confirmed;
+	uint32_t serial;		/* for the log: the sid is a secret */
+	uint8_t state;
+	uint8_t why;
+	bool pinging;			/* a ping is outstanding */
+	char sid[SESSION_ID_LEN + 1];
+};
+
+struct eio_sessions {
+	struct loop *loop;
+	struct eio_conf conf;
+	struct eio_ops ops;
+	struct map by_sid;
+	struct list dirty;
+	struct list closing;
+	struct task flush;
+	struct task reap;
+	struct deadlines intervals;
+	struct deadlines timeouts;
+	struct deadlines joins;
+	struct deadlines barriers;
+	uint32_t serial;
+};
+
+static const char *const reason_names[CLOSE__COUNT] = {
+	[CLOSE_CLIENT] = "client",
+	[CLOSE_PING_TIMEOUT] = "ping_timeout",
+	[CLOSE_PROTOCOL] = "protocol",
+	[CLOSE_TOO_LARGE] = "too_large",
+	[CLOSE_AUTH] = "auth",
+	[CLOSE_OUTBOX] = "outbox",
+	[CLOSE_SERVER] = "server",
+};
+
+static const enum stat_id reason_stats[CLOSE__COUNT] = {
+	[CLOSE_CLIENT] = STAT_closed_client,
+	[CLOSE_PING_TIMEOUT] = STAT_closed_ping_timeout,
+	[CLOSE_PROTOCOL] = STAT_closed_protocol,
+	[CLOSE_TOO_LARGE] = STAT_closed_too_large,
+	[CLOSE_AUTH] = STAT_closed_auth,
+	[CLOSE_OUTBOX] = STAT_closed_outbox,
+	[CLOSE_SERVER] = STAT_closed_server,
+};
+
+static const char *const state_names[SESS__COUNT] = {
+	"opening", "open", "closing",
+};
+
+#define TO(state) (1u << (state))
+static const unsigned next_ok[SESS__COUNT] = {
+	[SESS_OPENING] = TO(SESS_OPEN) | TO(SESS_CLOSING),
+	[SESS_OPEN] = TO(SESS_CLOSING),
+	[SESS_CLOSING] = 0,
+};
+
+const char *close_reason_name(enum close_reason r)
+{
+	return reason_names[r];
+}
+
+static void set_state(struct eio_session *s, enum session_state to)
+{
+	if (!(next_ok[s->state] & TO(to)))
+		log_fatal("session %u: illegal change %s -> %s", s->serial,
+			  state_names[s->state], state_names[to]);
+	log_debug("session %u: %s -> %s%s%s", s->serial, state_names[s->state],
+		  state_names[to], to == SESS_CLOSING ? " reason=" : "",
+		  to == SESS_CLOSING ? reason_names[s->why] : "");
+	s->state = to;
+}
+
+static void mark_dirty(struct eio_session *s)
+{
+	if (s->state == SESS_CLOSING || s->work.next != &s->work)
+		return;
+	list_append(&s->ss->dirty, &s->work);
+	loop_defer(s->ss->loop, &s->ss->flush);
+}
+
+static void put(struct eio_session *s, struct slice packet, bool binary)
+{
+	size_t before = outbox_size(&s->outbox);
+
+	outbox_put(&s->outbox, packet, binary);
+	stats_add(STAT_outbox_bytes,
+		  (int64_t)outbox_size(&s->outbox) - (int64_t)before);
+	mark_dirty(s);
+}
+
+/* The pong will confirm all that is in the outbox now. */
+static void put_ping(struct eio_session *s)
+{
+	put(s, SLICE("2"), false);
+	s->pinging = true;
+	s->mark_pinged = s->mark_last;
+	deadline_arm(&s->ss->timeouts, &s->heartbeat);
+}
+
+static bool barrier_wanted(const struct eio_session *s)
+{
+	return !s->pinging && s->mark_last != s->mark_confirmed &&
+	       !deadline_armed(&s->barrier);
+}
+
+static void write_out(struct eio_session *s)
+{
+	size_t before = outbox_size(&s->outbox);
+
+	if (before == 0 || s->transport == NULL)
+		return;
+	/* A dead stream reports its end by itself. */
+	(void)s->transport->ops->flush(s->transport, &s->outbox);
+	stats_add(STAT_outbox_bytes,
+		  (int64_t)outbox_size(&s->outbox) - (int64_t)before);
+}
+
+/* The barrier is put in here rather than in eio_session_mark(), so that it
+ * stands behind everything of the turn, in the same write. */
+static void on_flush(void *arg)
+{
+	struct eio_sessions *ss = arg;
+	struct list *n;
+
+	while ((n = list_shift(&ss->dirty)) != NULL) {
+		struct eio_session *s = LIST_ENTRY(n, struct eio_session, work);
+
+		if (barrier_wanted(s)) {
+			put_ping(s);
+			list_remove(&s->work);
+			deadline_arm(&ss->barriers, &s->barrier);
+		}
+		write_out(s);
+		/* Only now: a burst that the stream takes is no slow client. */
+		if (outbox_size(&s->outbox) > ss->conf.outbox_limit)
+			eio_session_close(s, CLOSE_OUTBOX);
+	}
+}
+
+static unsigned ws_code(enum close_reason why)
+{
+	return why == CLOSE_TOO_LARGE ? 1009 : 0;
+}
+
+static void on_reap(void *arg)
+{
+	struct eio_sessions *ss = arg;
+	struct list *n;
+
+	while ((n = list_shift(&ss->closing)) != NULL) {
+		struct eio_session *s = LIST_ENTRY(n, struct eio_session, work);
+		struct transport *t = s->transport;
+
+		write_out(s);
+		s->transport = NULL;
+		if (t != NULL)
+			t->ops->close(t, ws_code(s->why));
+		ss->ops.closed(s->up, s->why);
+		stats_add(STAT_outbox_bytes, -(int64_t)outbox_size(&s->outbox));
+		outbox_free(&s->outbox);
+		free(s);
+	}
+}
+
+static void on_interval(struct deadline *d, void *arg)
+{
+	(void)arg;
+	put_ping(CONTAINER_OF(d, struct eio_session, heartbeat));
+}
+
+static void on_pong_missing(struct deadline *d, void *arg)
+{
+	(void)arg;
+	eio_session_close(CONTAINER_OF(d, struct eio_session, heartbeat),
+			  CLOSE_PING_TIMEOUT);
+}
+
+static void on_not_joined(struct deadline *d, void *arg)
+{
+	(void)arg;
+	eio_session_close(CONTAINER_OF(d, struct eio_session, joining),
+			  CLOSE_PROTOCOL);
+}
+
+static void on_barrier_allowed(struct deadline *d, void *arg)
+{
+	struct eio_session *s = CONTAINER_OF(d, struct eio_session, barrier);
+
+	(void)arg;
+	if (barrier_wanted(s))
+		mark_dirty(s);
+}
+
+static bool sid_equal(const struct map_node *node, const void *key)
+{
+	const struct eio_session *s = CONTAINER_OF(node, struct eio_session,
+						   node);
+
+	return memcmp(s->sid, key, SESSION_ID_LEN) == 0;
+}
+
+struct eio_sessions *eio_sessions_new(struct loop *l, const struct eio_conf *c,
+				      const struct eio_ops *ops)
+{
+	struct eio_sessions *ss = mem_zalloc(sizeof(*ss));
+
+	ss->loop = l;
+	ss->conf = *c;
+	ss->ops = *ops;
+	map_init(&ss->by_sid, sid_equal);
+	list_init(&ss->dirty);
+	list_init(&ss->closing);
+	task_init(&ss->flush, LOOP_WRITE, on_flush, ss);
+	task_init(&ss->reap, LOOP_REAP, on_reap, ss);
+	deadlines_init(&ss->intervals, l, c->ping_interval_ms, on_interval, ss);
+	deadlines_init(&ss->timeouts, l, c->ping_timeout_ms, on_pong_missing, ss);
+	deadlines_init(&ss->joins, l, c->connect_timeout_ms, on_not_joined, ss);
+	deadlines_init(&ss->barriers, l, BARRIER_MS, on_barrier_allowed, ss);
+	return ss;
+}
+
+void eio_sessions_free(struct eio_sessions **ssp)
+{
+	struct eio_sessions *ss = *ssp;
+
+	if (ss == NULL)
+		return;
+	eio_sessions_close_all(ss, CLOSE_SERVER);
+	on_reap(ss);
+	task_cancel(&ss->flush);
+	task_cancel(&ss->reap);
+	deadlines_free(&ss->intervals);
+	deadlines_free(&ss->timeouts);
+	deadlines_free(&ss->joins);
+	deadlines_free(&ss->barriers);
+	map_free(&ss->by_sid);
+	free(ss);
+	*ssp = NULL;
+}
+
+size_t eio_sessions_count(const struct eio_sessions *ss)
+{
+	return ss->by_sid.count;
+}
+
+struct eio_session *eio_sessions_find(struct eio_sessions *ss, struct slice sid)
+{
+	struct map_node *n;
+
+	if (sid.n != SESSION_ID_LEN)
+		return NULL;
+	n = map_find(&ss->by_sid, hash_bytes(sid.p, sid.n), sid.p);
+	return n != NULL ? CONTAINER_OF(n, struct eio_session, node) : NULL;
+}
+
+static void close_one(struct map_node *node, void *arg)
+{
+	const enum close_reason *why = arg;
+
+	eio_session_close(CONTAINER_OF(node, struct eio_session, node), *why);
+}
+
+void eio_sessions_close_all(struct eio_sessions *ss, enum close_reason why)
+{
+	map_each(&ss->by_sid, close_one, &why);
+}
+
+struct eio_session *eio_session_open(struct eio_sessions *ss, struct transport *t)
+{
+	struct eio_session *s = mem_zalloc(sizeof(*s));
+	struct buf open = { 0 };
+
+	s->ss = ss;
+	s->transport = t;
+	s->serial = ++ss->serial;
+	list_init(&s->work);
+	deadline_init(&s->heartbeat);
+	deadline_init(&s->joining);
+	deadline_init(&s->barrier);
+	session_id_make(ss->conf.instance, s->sid);
+	map_insert(&ss->by_sid, &s->node, hash_bytes(s->sid, SESSION_ID_LEN));
+	stats_inc(STAT_sessions);
+	deadline_arm(&ss->intervals, &s->heartbeat);
+	deadline_arm(&ss->joins, &s->joining);
+	set_state(s, SESS_OPEN);
+	eio_open_write(&open, s->sid, t->ops->upgradable,
+		       ss->conf.ping_interval_ms, ss->conf.ping_timeout_ms,
+		       ss->conf.max_payload);
+	put(s, buf_slice(&open), false);
+	buf_free(&open);
+	s->up = ss->ops.opened(ss->ops.arg, s);
+	return s;
+}
+
+static void got_pong(struct eio_session *s)
+{
+	if (!s->pinging)
+		return;
+	s->pinging = false;
+	deadline_arm(&s->ss->intervals, &s->heartbeat);
+	if (s->mark_confirmed != s->mark_pinged) {
+		s->mark_confirmed = s->mark_pinged;
+		s->ss->ops.confirmed(s->up, s->mark_confirmed);
+	}
+	if (barrier_wanted(s))
+		mark_dirty(s);
+}
+
+void eio_session_frame(struct eio_session *s, struct slice frame, bool binary)
+{
+	struct eio_packet p;
+
+	if (s->state != SESS_OPEN)
+		return;
+	if (binary) {
+		s->ss->ops.message(s->up, frame, true);
+		return;
+	}
+	if (eio_packet_parse(frame, &p) != 0) {
+		eio_session_close(s, CLOSE_PROTOCOL);
+		return;
+	}
+	switch (p.type) {
+	case EIO_MESSAGE:
+		s->ss->ops.message(s->up, p.data, p.binary);
+		break;
+	case EIO_PONG:
+		got_pong(s);
+		break;
+	case EIO_PING:		/* in protocol 4 the server asks */
+		eio_session_close(s, CLOSE_PROTOCOL);
+		break;
+	case EIO_CLOSE:
+		eio_session_close(s, CLOSE_CLIENT);
+		break;
+	case EIO_OPEN:
+	case EIO_UPGRADE:
+	case EIO_NOOP:
+		break;
+	}
+}
+
+void eio_session_writable(struct eio_session *s)
+{
+	if (outbox_size(&s->outbox) != 0)
+		mark_dirty(s);
+}
+
+void eio_session_transport_gone(struct eio_session *s, enum close_reason why)
+{
+	s->transport = NULL;
+	eio_session_close(s, why);
+}
+
+const char *eio_session_sid(const struct eio_session *s)
+{
+	return s->sid;
+}
+
+const char *eio_session_transport_name(const struct eio_session *s)
+{
+	return s->transport != NULL ? s->transport->ops->name : "none";
+}
+
+void eio_session_send(struct eio_session *s, struct slice packet, bool binary)
+{
+	if (s->state != SESS_OPEN)
+		return;
+	put(s, packet, binary);
+}
+
+uint32_t eio_session_mark(struct eio_session *s)
+{
+	s->mark_last++;
+	if (barrier_wanted(s))
+		mark_dirty(s);
+	return s->mark_last;
+}
+
+void eio_session_close(struct eio_session *s, enum close_reason why)
+{
+	struct eio_sessions *ss = s->ss;
+
+	if (s->state == SESS_CLOSING)
+		return;
+	s->why = (uint8_t)why;
+	set_state(s, SESS_CLOSING);
+	stats_inc(reason_stats[why]);
+	stats_dec(STAT_sessions);
+	map_remove(&ss->by_sid, &s->node);
+	deadline_drop(&s->heartbeat);
+	deadline_drop(&s->joining);
+	deadline_drop(&s->barrier);
+	list_remove(&s->work);
+	list_append(&ss->closing, &s->work);
+	loop_defer(ss->loop, &ss->reap);
+}
+
+void eio_session_joined(struct eio_session *s)
+{
+	deadline_drop(&s->joining);
+}

@@ -1,0 +1,15 @@
+/* A client's JSON text to a tree, as tolerant as JSON.parse where JavaScript
+ * clients depend on it. Pure. */
+#ifndef PW_JSON_TEXT_H
+#define PW_JSON_TEXT_H
+
+#include <jansson.h>
+
+#include "common/base/base.h"
+
+/* A new reference; NULL when it is no JSON, no valid UTF-8, or nested deeper
+ * than jansson's limit of 2,048. Integers beyond 64 bits become reals; an
+ * escaped surrogate without its other half becomes U+FFFD. */
+json_t *json_text_load(struct slice text);
+
+#endif

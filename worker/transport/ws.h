@@ -1,0 +1,32 @@
+/* WebSocket transport. libwebsockets carries the frames, nested in the loop by
+ * way of libuv; ws.c is the only file that knows it (facts: transport.md). */
+#ifndef PW_WS_H
+#define PW_WS_H
+
+#include "common/base/base.h"
+
+struct eio_sessions;
+struct loop;
+struct ws;
+
+struct ws_conf {
+	size_t max_payload;	/* of one message of a client, in bytes */
+};
+
+/* One per process: it nests itself in the loop. A failure to start is fatal.
+ * sessions must outlive every connection, not ws itself. */
+struct ws *ws_new(struct loop *l, struct eio_sessions *sessions,
+		  const struct ws_conf *c);
+/* After eio_sessions_free(), when the loop no longer runs. */
+void ws_free(struct ws **w);
+/* Open WebSocket connections. */
+size_t ws_count(const struct ws *w);
+
+#define WS_KEY_LEN 24
+
+/* Switches a connection whose upgrade request was checked: answers 101 and
+ * opens a session on it. fd is taken, whatever comes of it. key: the
+ * Sec-WebSocket-Key, WS_KEY_LEN bytes. early: what came behind the request. */
+void ws_adopt(struct ws *w, int fd, struct slice key, struct slice early);
+
+#endif
