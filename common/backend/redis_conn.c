@@ -320,8 +320,10 @@ int redis_conn_send(struct redis_conn *c, int argc, const struct slice *argv,
 		return -ENOTCONN;
 	buf_clear(&c->scratch);
 	redis_format(&c->scratch, argc, argv);
-	/* REDIS_ERR: hiredis itself is taking the connection down. */
-	if (redisAsyncFormattedCommand(c->ac, fn, privdata, c->scratch.p,
+	/* buf_str(): hiredis looks for the command's name, up to a NUL.
+	 * REDIS_ERR: hiredis itself is taking the connection down. */
+	if (redisAsyncFormattedCommand(c->ac, fn, privdata,
+				       buf_str(&c->scratch),
 				       c->scratch.len) != REDIS_OK)
 		return -ENOTCONN;
 	return 0;

@@ -1,0 +1,95 @@
+/* What a backend is to the store: internal to common/store. The store keeps
+ * the queues, the deadlines and the callers' callbacks; a backend carries out
+ * one batch or one operation at a time and says how it went. Loop thread
+ * only; a backend with threads delivers its answers on the loop.
+ *
+ * Everything handed to a backend stays valid until the backend calls
+ * store_batch_done() or store_op_done() for it, which it does exactly once,
+ * also for what is pending when it is closed, and possibly before the call
+ * that handed it over returns. It must do so even when nobody waits any more
+ * (due_us is past), within a small multiple of the configured timeout. */
+#ifndef PW_STORE_BACKEND_H
+#define PW_STORE_BACKEND_H
+
+#include "common/store/message.h"
+#include "common/store/message_store.h"
+
+/* Rows read or changed; owns copies. Zero-initialised is empty. */
+struct store_rows {
+	struct message *v;	/* strings belong to owned[] */
+	unsigned *call;		/* which of store_op.calls changed v[i] */
+	struct message **owned;
+	size_t n;
+	size_t cap;
+};
+void store_rows_add(struct store_rows *r, const struct message *m,
+		    unsigned call);
+void store_rows_free(struct store_rows *r);
+
+enum store_row_state {
+	ROW_UNKNOWN,	/* not stored, or nobody knows */
+	ROW_STORED,	/* durable, by this batch */
+	ROW_PRESENT,	/* the id was there: found is the row of that id */
+	ROW_REFUSED,	/* this row cannot be stored */
+};
+
+struct store_row {
+	const struct message *m;
+	enum store_row_state state;	/* ROW_UNKNOWN when handed over */
+	struct message *found;		/* from message_dup(); ours to free */
+};
+
+struct store_batch {
+	unsigned lane;
+	struct store_row *rows;		/* in order of id, each id once */
+	size_t n;
+	int64_t due_us;			/* monotonic */
+};
+/* err 0: each row's state is set. -EINVAL: nothing was stored because of one
+ * or more unsuitable rows, which the store finds by halving. Any other: the
+ * states are not looked at, no row is known to be stored. */
+void store_batch_done(struct store_batch *b, int err);
+
+enum store_op_kind { OP_LAST_SENT, OP_DELIVERED, OP_READ, OP_GET, OP_SET_OWE };
+
+struct store_op {
+	enum store_op_kind kind;
+	int64_t due_us;			/* monotonic */
+	const char *sender_id;		/* LAST_SENT */
+	const char *match_id;		/* LAST_SENT, READ */
+	const struct store_confirm *calls;	/* DELIVERED: one or more, READ: one */
+	size_t ncalls;
+	const char (*ids)[MESSAGE_ID_LEN + 1];	/* GET: n, SET_OWE: one */
+	size_t nids;
+	int64_t owe;			/* SET_OWE */
+	/* The backend's answer. */
+	int64_t sent_at_ms;		/* LAST_SENT */
+	struct store_rows rows;		/* DELIVERED, READ, GET */
+};
+/* err 0, or negative errno: -ENOTCONN nothing was sent, else unknown. */
+void store_op_done(struct store_op *op, int err);
+
+/* All ids of an operation's calls in order of id; the caller frees *rows_out.
+ * An id that several calls name comes once for each, in their order. */
+struct store_confirm_row {
+	const char *id;
+	unsigned call;
+};
+void store_confirm_rows(const struct store_op *op,
+			struct store_confirm_row **rows_out, size_t *n_out);
+
+struct store_backend {
+	/* NULL with a text in err when the URL is unusable. conf is borrowed;
+	 * state(arg, up) on each change, never before this returns. */
+	void *(*open)(struct loop *l, const struct message_store_conf *conf,
+		      void (*state)(void *arg, bool up), void *arg,
+		      char err[256]);
+	void (*close)(void *be);
+	void (*insert)(void *be, struct store_batch *b);
+	void (*run)(void *be, struct store_op *op);
+};
+
+extern const struct store_backend store_pg;
+extern const struct store_backend store_mongo;
+
+#endif

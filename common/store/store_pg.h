@@ -1,0 +1,63 @@
+/* The PostgreSQL backend's own parts. Internal to common/store. */
+#ifndef PW_STORE_PG_H
+#define PW_STORE_PG_H
+
+#include "common/backend/pg.h"
+#include "common/loop/loop.h"
+#include "common/store/store_backend.h"
+
+struct store_pg;
+
+/* A connection, and on the lanes' ones the batch that is out. */
+struct store_pg_conn {
+	struct store_pg *be;
+	struct pg *pg;
+	bool up;
+	struct store_batch *batch;
+};
+
+struct store_pg {
+	struct loop *loop;
+	void (*state)(void *arg, bool up);
+	void *arg;
+	bool up;
+	/* The table, made when it is first reached. */
+	bool schema_ready;
+	bool schema_asked;
+	struct timer schema_retry;
+	char complaint[8];	/* SQLSTATE logged last; "" once all is well */
+	struct store_pg_conn ops;	/* all but inserts */
+	unsigned lanes;
+	struct store_pg_conn lane[];
+};
+
+/* Tells the store when all connections are there and the table is. */
+void store_pg_judge_state(struct store_pg *be);
+
+/* Looks for the table and makes it; called when a connection comes up. */
+void store_pg_schema_start(struct store_pg *be);
+/* A statement found it gone. */
+void store_pg_schema_lost(struct store_pg *be);
+
+void store_pg_run(void *be, struct store_op *op);
+
+/* For a query's answer: 0; -EINVAL: a value of a row is not storable;
+ * -EAGAIN: the server asks to try again (deadlock); other codes as from pg.h.
+ * What an operator must see is logged, once. */
+int store_pg_error(struct store_pg *be, int err, const PGresult *res);
+
+/* The columns of a whole row, in the order that store_pg_row() reads. */
+#define STORE_PG_MS(col) "round(extract(epoch FROM " col ") * 1000)::bigint"
+#define STORE_PG_ROW                                                        \
+	"id, match_id, sender_id, recipient_id, content, type, media_url, " \
+	"temp_id, " STORE_PG_MS("sent_at") ", pos, src, owe, chg, "         \
+	STORE_PG_MS("delivered_at") ", " STORE_PG_MS("read_at")
+/* Strings are borrowed from res. */
+void store_pg_row(const PGresult *res, int row, struct message *out);
+/* Whole rows by id; also used to read what an insert met. $1: text[] */
+extern const struct pg_stmt store_pg_get;
+
+struct buf;
+void store_pg_add_int(struct buf *array, int64_t v);
+
+#endif

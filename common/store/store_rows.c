@@ -1,0 +1,59 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "common/store/store_backend.h"
+
+void store_rows_add(struct store_rows *r, const struct message *m,
+		    unsigned call)
+{
+	if (r->n == r->cap) {
+		r->cap = r->cap != 0 ? 2 * r->cap : 8;
+		r->v = mem_realloc(r->v, r->cap * sizeof(*r->v));
+		r->call = mem_realloc(r->call, r->cap * sizeof(*r->call));
+		r->owned = mem_realloc(r->owned, r->cap * sizeof(*r->owned));
+	}
+	r->owned[r->n] = message_dup(m);
+	r->v[r->n] = *r->owned[r->n];
+	r->call[r->n] = call;
+	r->n++;
+}
+
+void store_rows_free(struct store_rows *r)
+{
+	for (size_t i = 0; i < r->n; i++)
+		free(r->owned[i]);
+	free(r->v);
+	free(r->call);
+	free(r->owned);
+	*r = (struct store_rows){ 0 };
+}
+
+static int by_id(const void *a, const void *b)
+{
+	const struct store_confirm_row *x = a, *y = b;
+	int c = strcmp(x->id, y->id);
+
+	if (c != 0)
+		return c;
+	return x->call < y->call ? -1 : x->call > y->call;
+}
+
+void store_confirm_rows(const struct store_op *op,
+			struct store_confirm_row **rows_out, size_t *n_out)
+{
+	struct store_confirm_row *rows;
+	size_t n = 0, k = 0;
+
+	for (size_t i = 0; i < op->ncalls; i++)
+		n += op->calls[i].n;
+	rows = mem_alloc(n * sizeof(rows[0]));
+	for (size_t i = 0; i < op->ncalls; i++)
+		for (size_t j = 0; j < op->calls[i].n; j++)
+			rows[k++] = (struct store_confirm_row){
+				op->calls[i].ids[j], (unsigned)i
+			};
+	qsort(rows, n, sizeof(rows[0]), by_id);
+	*rows_out = rows;
+	*n_out = n;
+}
