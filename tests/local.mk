@@ -12,7 +12,21 @@ EXTRA_DIST += tests/run \
 	tests/lib/apt.sh tests/lib/report.sh tests/lib/servers.sh tests/lib/with-servers \
 	tests/ferretdb/go.mod tests/ferretdb/go.sum \
 	tests/ferretdb/main.go tests/ferretdb/proxy.go \
-	tests/integration/package.json tests/integration/package-lock.json
+	tests/integration/package.json tests/integration/package-lock.json \
+	tests/integration/connect.test.mjs \
+	tests/integration/hostile.test.mjs \
+	tests/integration/lib/client.mjs \
+	tests/integration/lib/cluster.mjs \
+	tests/integration/lib/store.mjs \
+	tests/integration/lib/token.mjs \
+	tests/integration/lib/wait.mjs \
+	tests/integration/matches.test.mjs \
+	tests/integration/messages.test.mjs \
+	tests/integration/presence.test.mjs \
+	tests/integration/processes.test.mjs \
+	tests/integration/push.test.mjs \
+	tests/integration/receipts.test.mjs \
+	tests/integration/store-server.test.mjs
 
 # For tests/run: the names, one a line.
 .PHONY: print-tests

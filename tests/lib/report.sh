@@ -89,14 +89,20 @@ count_criterion() {
 	esac
 }
 
+# tap_number FILE WHAT: 0 when the run ended before its summary
+tap_number() {
+	local n
+	n=$(sed -n "s/^# $2 \([0-9][0-9]*\)$/\1/p" "$1" | tail -n 1)
+	echo "${n:-0}"
+}
+
 # count_node NAME DIR RC: a node:test run; its TAP is DIR/tap.log, the
 # cluster's logs are DIR/*.log, sanitizer reports are in DIR/san.
 count_node() {
 	local tap=$2/tap.log n report log
-	tap_number() { sed -n "s/^# $1 \([0-9]*\)$/\1/p" "$tap" | tail -n 1; }
-	n=$(($(tap_number fail) + $(tap_number cancelled)))
-	pass "$(($(tap_number pass)))"
-	skip "$(($(tap_number skipped) + $(tap_number todo)))"
+	n=$(($(tap_number "$tap" fail) + $(tap_number "$tap" cancelled)))
+	pass "$(tap_number "$tap" pass)"
+	skip "$(($(tap_number "$tap" skipped) + $(tap_number "$tap" todo)))"
 	grep -aE '^ *ok .*# SKIP' "$tap" | sed "s/^ */SKIP $1: /"
 	[ "$n" -gt 0 ] || [ "$3" -eq 0 ] || n=1
 	for report in "$2"/san/*; do

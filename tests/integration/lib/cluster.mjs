@@ -1,0 +1,225 @@
+// A running Pairwire with a database of its own: master, workers, control tool.
+import { execFile, spawn } from 'node:child_process';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join, resolve } from 'node:path';
+import { test } from 'node:test';
+import assert from 'node:assert/strict';
+import { promisify } from 'node:util';
+import pg from 'pg';
+import { createClient } from 'redis';
+import { connect, RawClient } from './client.mjs';
+import { KIND, openStore } from './store.mjs';
+import { now, sign } from './token.mjs';
+import { eventually, until } from './wait.mjs';
+
+const top = resolve(import.meta.dirname ?? new URL('.', import.meta.url).pathname, '../../..');
+const build = resolve(process.env.PW_TEST_BUILD || join(top, 'build-tests'));
+const run = promisify(execFile);
+const masters = new Set();
+
+// Whatever ends this process ends the masters; workers follow their master.
+process.on('exit', () => { for (const m of masters) m.kill('SIGKILL'); });
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => process.exit(1));
+
+let clusters = 0;
+
+export class Cluster {
+  secret = randomBytes(24).toString('base64url');
+  clients = new Set();
+
+  // conf: { section: { key: value } }, over what is set below.
+  static async start(conf = {}) {
+    const c = new Cluster();
+    await c.#prepare();
+    await c.#launch(conf);
+    return c;
+  }
+
+  async #prepare() {
+    this.name = `${basename(process.argv[1], '.test.mjs')}-${++clusters}`;
+    this.dir = mkdtempSync(join(tmpdir(), 'pw-it.'));
+    const admin = new URL(process.env.PW_TEST_DATABASE_URL);
+    this.database = `pw_${randomBytes(6).toString('hex')}`;
+    this.admin = new pg.Client(admin.href);
+    await this.admin.connect();
+    await this.admin.query(`CREATE DATABASE ${this.database}`);
+    const url = new URL(admin);
+    url.pathname = `/${this.database}`;
+    this.databaseUrl = url.href;
+    await run(join(top, 'common/schema/pairwire-migrate'), [], { env: { ...process.env, DATABASE_URL: url.href } });
+    this.pg = new pg.Client(url.href);
+    await this.pg.connect();
+    this.store = await openStore(KIND, this.pg, this.database);
+    this.redis = createClient({
+      socket: { host: process.env.PW_TEST_REDIS_HOST, port: Number(process.env.PW_TEST_REDIS_PORT) },
+      database: clusters,
+    });
+    await this.redis.connect();
+    await this.redis.flushDb();
+  }
+
+  async #launch(conf) {
+    const settings = {
+      server: { listen: '127.0.0.1', port: 0, workers: 2, node: this.database, run_dir: this.dir },
+      auth: { jwt_secret: this.secret },
+      chat: { offline_grace: '1s' },
+      directory: { database_url: this.databaseUrl },
+      store: this.store.url ? { store_url: this.store.url } : {},
+      redis: { redis_host: process.env.PW_TEST_REDIS_HOST, redis_port: process.env.PW_TEST_REDIS_PORT, redis_db: clusters },
+    };
+    for (const [section, keys] of Object.entries(conf)) settings[section] = { ...settings[section], ...keys };
+    this.file = join(this.dir, 'pairwire.conf');
+    writeFileSync(this.file, Object.entries(settings).map(([section, keys]) =>
+      `[${section}]\n${Object.entries(keys).map(([k, v]) => `${k} = ${v}\n`).join('')}`).join('\n'));
+    const log = openSync(join(process.env.PW_TEST_OUT || this.dir, `${this.name}.log`), 'w');
+    this.master = spawn(join(build, 'master/pairwire'), ['-c', this.file], {
+      env: { ...process.env, PAIRWIRE_WORKER: join(build, 'worker/pairwire-worker') },
+      stdio: ['ignore', log, log],
+    });
+    closeSync(log);
+    masters.add(this.master);
+    this.ended = new Promise((done) => {
+      this.master.once('exit', (code, signal) => { masters.delete(this.master); this.exit = { code, signal }; done(this.exit); });
+    });
+    const { port } = await this.ready();
+    this.url = `http://127.0.0.1:${port}`;
+  }
+
+  // Every worker serves, and reaches what it needs.
+  async ready() {
+    return eventually(async (note) => {
+      assert.equal(this.exit, undefined, 'the master ended');
+      const status = await this.status().catch((err) => { note(String(err)); });
+      if (!status) return undefined;
+      note(status.workers);
+      const good = (w) => w.state === 'ready' && ['redis_up', 'redis_sub_up', 'postgres_up', 'listen_up', 'store_up'].every((k) => statOf(w, k) === 1);
+      return status.workers.length > 0 && status.workers.every(good) ? status : undefined;
+    }, 'all workers ready', 15000);
+  }
+
+  async ctl(...args) {
+    const { stdout } = await run(join(build, 'master/pairwirectl'), ['-c', this.file, ...args]);
+    return stdout;
+  }
+
+  async status() { return JSON.parse(await this.ctl('status', '--json')); }
+
+  async worker(instance) {
+    return (await this.status()).workers.find((w) => w.instance === instance);
+  }
+
+  async instances() { return (await this.status()).workers.map((w) => w.instance); }
+
+  // --- the app's data ---
+
+  async user(firstName = 'Ann') {
+    const id = randomUUID();
+    await this.pg.query('INSERT INTO users (id, first_name) VALUES ($1, $2)', [id, firstName]);
+    return id;
+  }
+
+  async match(a, b) {
+    const id = randomUUID();
+    await this.pg.query('INSERT INTO matches (id, user_a_id, user_b_id) VALUES ($1, $2, $3)', [id, a, b]);
+    return id;
+  }
+
+  // Two new users and their match.
+  async pair() {
+    const a = await this.user('Ann');
+    const b = await this.user('Bob');
+    return { a, b, match: await this.match(a, b) };
+  }
+
+  async unmatch(match) {
+    await this.pg.query('UPDATE matches SET unmatched_at = now() WHERE id = $1', [match]);
+  }
+
+  // --- clients ---
+
+  token(user, claims = {}, options = {}) {
+    return sign({ userId: user, iat: now(), exp: now() + 3600, ...claims }, options.secret ?? this.secret, options);
+  }
+
+  async connect(user, options = {}) {
+    const client = await connect(this.url, user, { auth: { token: this.token(user) }, ...options });
+    this.clients.add(client);
+    return client;
+  }
+
+  // Without a token's help: whatever auth says. For refusals.
+  async tryConnect(auth) {
+    const client = await connect(this.url, 'nobody', { auth });
+    this.clients.add(client);
+    return client;
+  }
+
+  raw(options) {
+    const client = new RawClient(this.url, options);
+    this.clients.add(client);
+    return client;
+  }
+
+  async rawJoin(user, options) {
+    return this.raw(options).join({ token: this.token(user) });
+  }
+
+  // The tests of a file share a cluster; each leaves it without clients.
+  closeClients() {
+    for (const client of this.clients) client.close();
+    this.clients.clear();
+  }
+
+  async stop() {
+    this.closeClients();
+    if (!this.exit) {
+      this.master.kill('SIGTERM');
+      await until(this.master, 'exit', () => true, 20000);
+    }
+    return this.exit;
+  }
+
+  async cleanUp() {
+    await this.store.close();
+    await this.redis.quit();
+    await this.pg.end();
+    await this.admin.query(`DROP DATABASE ${this.database} WITH (FORCE)`);
+    await this.admin.end();
+    rmSync(this.dir, { recursive: true });
+  }
+}
+
+function statOf(worker, name) {
+  return (worker.stats ?? worker)[name];
+}
+
+// A process that is gone, or a zombie that nobody has buried yet.
+export function isGone(pid) {
+  try {
+    return /^State:\s*Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return true;
+  }
+}
+
+// What each file is: one cluster, its tests, and that it stops in order.
+// expected: how the master ends. tests: { name: async (cluster, t) => … }
+export async function suite(conf, tests, expected = { code: 0, signal: null }) {
+  const cluster = await Cluster.start(conf);
+  for (const [name, fn] of Object.entries(tests)) {
+    test(name, { timeout: 120000 }, async (t) => {
+      try {
+        await fn(cluster, t);
+      } finally {
+        cluster.closeClients();
+      }
+    });
+  }
+  test('the cluster stops when told to', async () => {
+    const exit = await cluster.stop();
+    await cluster.cleanUp();
+    assert.deepEqual(exit, expected);
+  });
+}

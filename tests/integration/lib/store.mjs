@@ -1,0 +1,52 @@
+// The message store as the tests see it: rows of a match, whichever it is.
+import { MongoClient } from 'mongodb';
+
+export const KIND = process.env.PW_TEST_STORE || 'pg';
+
+const time = (t) => (t ? t.toISOString() : null);
+
+function row({ id, matchId, senderId, recipientId, content, type, mediaUrl, sentAt, deliveredAt, readAt }) {
+  return {
+    id, matchId, senderId, recipientId, content, type, mediaUrl: mediaUrl ?? null,
+    sentAt: time(sentAt), deliveredAt: time(deliveredAt), readAt: time(readAt),
+  };
+}
+
+// -> { url (for the configuration), messages(matchId), close() }
+export async function openStore(kind, pg, databaseName) {
+  if (kind === 'pg') return pgStore(pg);
+  const url = new URL(process.env.PW_TEST_MONGODB_URI);
+  url.pathname = `/${databaseName}`;
+  return mongoStore(url.href);
+}
+
+function pgStore(pg) {
+  return {
+    url: '',
+    async messages(matchId) {
+      const { rows } = await pg.query('SELECT * FROM messages WHERE match_id = $1 ORDER BY sent_at, id', [matchId]);
+      return rows.map((r) => row({
+        id: r.id, matchId: r.match_id, senderId: r.sender_id, recipientId: r.recipient_id,
+        content: r.content, type: r.type, mediaUrl: r.media_url,
+        sentAt: r.sent_at, deliveredAt: r.delivered_at, readAt: r.read_at,
+      }));
+    },
+    async close() {},
+  };
+}
+
+async function mongoStore(url) {
+  const client = await new MongoClient(url, { maxPoolSize: 2 }).connect();
+  const db = client.db();
+  return {
+    url,
+    async messages(matchId) {
+      const docs = await db.collection('messages').find({ matchId }).sort({ sentAt: 1, _id: 1 }).toArray();
+      return docs.map((d) => row({ ...d, id: d._id.toHexString() }));
+    },
+    async close() {
+      await db.dropDatabase();
+      await client.close();
+    },
+  };
+}

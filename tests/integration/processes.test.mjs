@@ -1,0 +1,114 @@
+// Workers and masters that die, and what the control tool tells.
+import assert from 'node:assert/strict';
+import { connect as connectTcp } from 'node:net';
+import { isGone, suite } from './lib/cluster.mjs';
+import { eventually, until } from './lib/wait.mjs';
+
+const scale = Number(process.env.PW_TEST_SLOW || 1);
+
+await suite({ chat: { offline_grace: '2s' } }, {
+  async 'status tells workers, their state and their numbers'(c) {
+    const { a, b, match } = await c.pair();
+    const [one, two] = await c.instances();
+    const clients = [await c.connect(a, { on: one }), await c.connect(b, { on: two })];
+    await clients[0].send(match, 'x');
+    await clients[1].got('message:new');
+    const status = await c.status();
+    assert.equal(c.url, `http://127.0.0.1:${status.port}`);
+    assert.equal(status.workers.length, 2);
+    for (const w of status.workers) {
+      assert.equal(w.state, 'ready');
+      assert.ok(!isGone(w.pid));
+      assert.equal(w.stats.sockets, 1);
+      assert.equal(w.stats.users, 1);
+    }
+    assert.equal(new Set(status.workers.map((w) => w.pid)).size, 2);
+    const text = await c.ctl('status');
+    for (const w of status.workers) assert.ok(text.includes(String(w.pid)), text);
+  },
+
+  async 'user tells where a user is'(c) {
+    const { a, b } = await c.pair();
+    const [one, two] = await c.instances();
+    const phone = await c.connect(a, { on: one });
+    const tablet = await c.connect(a, { on: two });
+    const there = await c.ctl('user', a);
+    for (const device of [phone, tablet]) assert.ok(there.includes(device.socket.id), there);
+    assert.ok(!there.includes(phone.manager.engine.id), 'the engine id is a secret');
+    const away = await c.ctl('user', b);
+    assert.ok(!away.includes(phone.socket.id), away);
+  },
+
+  async 'a killed worker is back within a second, and others\' clients stay'(c) {
+    const { a, b, match } = await c.pair();
+    const [one, two] = await c.instances();
+    const ca = await c.connect(a, { on: one, reconnect: true });
+    const cb = await c.connect(b, { on: two });
+    const victim = await c.worker(one);
+    const engine = ca.manager.engine.id;
+    const since = Date.now();
+    process.kill(victim.pid, 'SIGKILL');
+    const lost = until(ca.socket, 'disconnect');
+    const back = await eventually(async (note) => {
+      const status = await c.status();
+      note(status.workers);
+      return status.workers.find((w) => w.slot === victim.slot && w.pid !== victim.pid && w.state === 'ready');
+    }, 'a new worker', 1000);
+    assert.ok(Date.now() - since < 1000 * scale, `${Date.now() - since} ms`);
+    assert.notEqual(back.instance, one, 'an instance number is never used again');
+    await lost;
+    if (!ca.connected) await until(ca.socket, 'connect');
+    assert.notEqual(ca.manager.engine.id, engine);
+    assert.ok(cb.connected);
+    assert.equal(cb.instance, two);
+    await c.ready();
+    // both ways, by whichever worker
+    const { messageId } = await ca.send(match, 'after');
+    await cb.got('message:new', (m) => m.id === messageId);
+    const reply = await cb.send(match, 'reply');
+    await ca.got('message:new', (m) => m.id === reply.messageId);
+    // it came back within the grace: nobody was told otherwise
+    assert.deepEqual(cb.all('user:status', (s) => !s.online), []);
+  },
+
+  async 'presence of a killed worker\'s users heals'(c) {
+    const { a, b } = await c.pair();
+    const [one, two] = await c.instances();
+    const ca = await c.connect(a, { on: one });
+    const cb = await c.connect(b, { on: two });
+    await cb.got('session:ready');
+    process.kill((await c.worker(one)).pid, 'SIGKILL');
+    await until(ca.socket, 'disconnect');
+    await cb.got('user:status', (s) => s.userId === a && !s.online, 10000);
+    assert.equal(await c.redis.sIsMember('online:users', a), false);
+    await c.ready();
+  },
+
+  async 'every worker killed at once'(c) {
+    const { a, b, match } = await c.pair();
+    const ca = await c.connect(a, { reconnect: true });
+    const cb = await c.connect(b, { reconnect: true });
+    const { messageId } = await ca.send(match, 'before');
+    await cb.got('message:new', (m) => m.id === messageId);
+    const old = (await c.status()).workers;
+    for (const w of old) process.kill(w.pid, 'SIGKILL');
+    await Promise.all([ca, cb].map((client) => until(client.socket, 'connect', () => true, 10000)));
+    await c.ready();
+    const again = await ca.send(match, 'after');
+    await cb.got('message:new', (m) => m.id === again.messageId);
+    assert.deepEqual((await c.store.messages(match)).map((r) => r.content), ['before', 'after']);
+  },
+
+  // The last one: there is no master after it.
+  async 'workers of a killed master exit'(c) {
+    const client = await c.connect(await c.user());
+    const pids = (await c.status()).workers.map((w) => w.pid);
+    c.master.kill('SIGKILL');
+    await until(client.socket, 'disconnect');
+    await eventually(() => pids.every(isGone), 'all workers gone');
+    const port = Number(new URL(c.url).port);
+    await assert.rejects(new Promise((resolve, reject) => {
+      connectTcp(port, '127.0.0.1').once('connect', resolve).once('error', reject);
+    }), { code: 'ECONNREFUSED' });
+  },
+}, { code: null, signal: 'SIGKILL' });

@@ -1,0 +1,90 @@
+// Who is away gets a push event; who has the message does not.
+import assert from 'node:assert/strict';
+import { suite } from './lib/cluster.mjs';
+import { eventually } from './lib/wait.mjs';
+
+async function pushes(c, user) {
+  const entries = await c.redis.xRange('push_notifications', '-', '+');
+  return entries.map((e) => JSON.parse(e.message.event)).filter((e) => e.userId === user);
+}
+
+async function pushed(c, user, n = 1, ms = 5000) {
+  await eventually(async (note) => {
+    const is = (await pushes(c, user)).length;
+    note(is);
+    return is >= n;
+  }, `${n} pushes`, ms);
+  return pushes(c, user);
+}
+
+await suite({ chat: { offline_grace: '500ms', delivery_timeout: '1s' }, push: { push_ttl: '1h' } }, {
+  async 'one push event for one who is away'(c) {
+    const [ann, bob] = [await c.user('Änne'), await c.user('Bob')];
+    const match = await c.match(ann, bob);
+    const ca = await c.connect(ann);
+    const before = Date.now();
+    const sent = await ca.send(match, `${'ü'.repeat(99)}👋and more`);
+    const [event, ...more] = await pushed(c, bob);
+    assert.deepEqual(more, []);
+    const { queuedAt, expiresAt, ...rest } = event;
+    assert.deepEqual(rest, {
+      v: 1, userId: bob, type: 'new_message',
+      data: { matchId: match, senderId: ann, senderName: 'Änne', content: `${'ü'.repeat(99)}👋`, messageId: sent.messageId },
+    });
+    assert.ok(Math.abs(Date.parse(queuedAt) - before) < 5000, queuedAt);
+    const ttl = Date.parse(expiresAt) - Date.parse(queuedAt);
+    assert.ok(Math.abs(ttl - 3600e3) <= 5000, `${ttl}`);
+    const [row] = await c.store.messages(match);
+    assert.equal(row.deliveredAt, null);
+    assert.deepEqual(ca.all('message:delivered'), []);
+  },
+
+  async 'no push for what was delivered'(c) {
+    const { a, b, match } = await c.pair();
+    const away = await c.user();
+    const other = await c.match(a, away);
+    const [ca, cb] = [await c.connect(a), await c.connect(b)];
+    const { messageId } = await ca.send(match, 'delivered');
+    await ca.got('message:delivered', (d) => d.messageId === messageId);
+    // due later than the delivered one's would have been
+    const raw = await c.rawJoin(away, { answerPings: false });
+    await ca.send(other, 'not answered');
+    await raw.event('message:new');
+    await pushed(c, away);
+    assert.deepEqual(await pushes(c, b), []);
+    assert.equal(cb.all('message:new').length, 1);
+  },
+
+  async 'a push for each message, and one only'(c) {
+    const { a, b, match } = await c.pair();
+    const ca = await c.connect(a);
+    const ids = [];
+    for (let i = 0; i < 20; i++) ids.push((await ca.send(match, `m${i}`, { tempId: i })).messageId);
+    await ca.send(match, 'm0', { tempId: 0 });
+    const events = await pushed(c, b, 20);
+    assert.deepEqual(events.map((e) => e.data.messageId).sort(), ids.sort());
+  },
+
+  async 'a device that does not answer within delivery_timeout'(c) {
+    const { a, b, match } = await c.pair();
+    const ca = await c.connect(a);
+    const raw = await c.rawJoin(b, { answerPings: false });
+    const { messageId } = await ca.send(match, 'x');
+    await raw.event('message:new');
+    assert.deepEqual(await pushes(c, b), []);
+    const [event] = await pushed(c, b);
+    assert.equal(event.data.messageId, messageId);
+  },
+
+  async 'one who has just left gets the full timeout'(c) {
+    const { a, b, match } = await c.pair();
+    const ca = await c.connect(a);
+    const cb = await c.connect(b);
+    await ca.got('user:status', (s) => s.userId === b);
+    cb.close();
+    const sent = Date.now();
+    await ca.send(match, 'x');
+    const [event] = await pushed(c, b);
+    assert.ok(Date.parse(event.queuedAt) - sent >= 900, 'a network flip is no push');
+  },
+});
