@@ -196,7 +196,7 @@ await suite({}, {
       leaves.close();
       // gone there too, before the next message
       await eventually(async (note) => {
-        const sockets = (await c.status()).workers.reduce((n, w) => n + w.stats.sockets, 0);
+        const sockets = (await c.status()).slots.reduce((n, w) => n + w.stats.sockets, 0);
         note(sockets);
         return sockets === 2;
       }, 'two sockets left');

@@ -15,16 +15,16 @@ await suite({ chat: { offline_grace: '2s' } }, {
     await clients[1].got('message:new');
     const status = await c.status();
     assert.equal(c.url, `http://127.0.0.1:${status.port}`);
-    assert.equal(status.workers.length, 2);
-    for (const w of status.workers) {
+    assert.equal(status.slots.length, 2);
+    for (const w of status.slots) {
       assert.equal(w.state, 'ready');
       assert.ok(!isGone(w.pid));
       assert.equal(w.stats.sockets, 1);
       assert.equal(w.stats.users, 1);
     }
-    assert.equal(new Set(status.workers.map((w) => w.pid)).size, 2);
+    assert.equal(new Set(status.slots.map((w) => w.pid)).size, 2);
     const text = await c.ctl('status');
-    for (const w of status.workers) assert.ok(text.includes(String(w.pid)), text);
+    for (const w of status.slots) assert.ok(text.includes(String(w.pid)), text);
   },
 
   async 'user tells where a user is'(c) {
@@ -51,8 +51,8 @@ await suite({ chat: { offline_grace: '2s' } }, {
     const lost = until(ca.socket, 'disconnect');
     const back = await eventually(async (note) => {
       const status = await c.status();
-      note(status.workers);
-      return status.workers.find((w) => w.slot === victim.slot && w.pid !== victim.pid && w.state === 'ready');
+      note(status.slots);
+      return status.slots.find((w) => w.slot === victim.slot && w.pid !== victim.pid && w.state === 'ready');
     }, 'a new worker', 1000);
     assert.ok(Date.now() - since < 1000 * scale, `${Date.now() - since} ms`);
     assert.notEqual(back.instance, one, 'an instance number is never used again');
@@ -90,7 +90,7 @@ await suite({ chat: { offline_grace: '2s' } }, {
     const cb = await c.connect(b, { reconnect: true });
     const { messageId } = await ca.send(match, 'before');
     await cb.got('message:new', (m) => m.id === messageId);
-    const old = (await c.status()).workers;
+    const old = (await c.status()).slots;
     for (const w of old) process.kill(w.pid, 'SIGKILL');
     await Promise.all([ca, cb].map((client) => until(client.socket, 'connect', () => true, 10000)));
     await c.ready();
@@ -102,7 +102,7 @@ await suite({ chat: { offline_grace: '2s' } }, {
   // The last one: there is no master after it.
   async 'workers of a killed master exit'(c) {
     const client = await c.connect(await c.user());
-    const pids = (await c.status()).workers.map((w) => w.pid);
+    const pids = (await c.status()).slots.map((w) => w.pid);
     c.master.kill('SIGKILL');
     await until(client.socket, 'disconnect');
     await eventually(() => pids.every(isGone), 'all workers gone');

@@ -25,6 +25,8 @@ for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => p
 
 let clusters = 0;
 
+const UP = ['redis_up', 'redis_sub_up', 'postgres_up', 'listen_up', 'store_up'];
+
 export class Cluster {
   secret = randomBytes(24).toString('base64url');
   clients = new Set();
@@ -93,9 +95,8 @@ export class Cluster {
       assert.equal(this.exit, undefined, 'the master ended');
       const status = await this.status().catch((err) => { note(String(err)); });
       if (!status) return undefined;
-      note(status.workers);
-      const good = (w) => w.state === 'ready' && ['redis_up', 'redis_sub_up', 'postgres_up', 'listen_up', 'store_up'].every((k) => statOf(w, k) === 1);
-      return status.workers.length > 0 && status.workers.every(good) ? status : undefined;
+      note(status.slots.map((s) => [s.state, ...UP.filter((k) => s.stats[k] !== 1)]));
+      return status.slots.every((s) => s.state === 'ready' && UP.every((k) => s.stats[k] === 1)) ? status : undefined;
     }, 'all workers ready', 15000);
   }
 
@@ -107,10 +108,10 @@ export class Cluster {
   async status() { return JSON.parse(await this.ctl('status', '--json')); }
 
   async worker(instance) {
-    return (await this.status()).workers.find((w) => w.instance === instance);
+    return (await this.status()).slots.find((s) => s.instance === instance);
   }
 
-  async instances() { return (await this.status()).workers.map((w) => w.instance); }
+  async instances() { return (await this.status()).slots.map((s) => s.instance); }
 
   // --- the app's data ---
 
@@ -189,10 +190,6 @@ export class Cluster {
     await this.admin.end();
     rmSync(this.dir, { recursive: true });
   }
-}
-
-function statOf(worker, name) {
-  return (worker.stats ?? worker)[name];
 }
 
 // A process that is gone, or a zombie that nobody has buried yet.
