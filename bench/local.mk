@@ -1,4 +1,19 @@
+# What speaks the client protocol is a library, for the tests.
+noinst_LIBRARIES += bench/libbench.a
+bench_libbench_a_SOURCES = \
+	bench/client.c bench/client.h bench/client_internal.h \
+	bench/client_packets.c \
+	bench/options.c bench/options.h \
+	bench/target.c bench/target.h \
+	bench/upgrade.c bench/upgrade.h
+bench_libbench_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS) $(CRYPTO_CFLAGS)
+
 bin_PROGRAMS += bench/pairwire-bench
-bench_pairwire_bench_SOURCES = bench/main.c
+bench_pairwire_bench_SOURCES = \
+	bench/main.c bench/command.h \
+	bench/conversation.c bench/conversation.h bench/conversation_events.c \
+	bench/talk.c \
+	bench/talk_lines.c bench/talk_lines.h \
+	bench/talk_view.c bench/talk_view.h
 bench_pairwire_bench_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
-bench_pairwire_bench_LDADD = $(PROTOCOL_LIBS) $(LOOP_LIBS)
+bench_pairwire_bench_LDADD = bench/libbench.a $(PROTOCOL_LIBS) $(LOOP_LIBS)
