@@ -172,14 +172,14 @@ static void on_lend(void *arg, uint32_t slot, int fd)
 	struct worker *w = arg;
 
 	log_info("accepting for a neighbour slot=%u", slot);
-	listener_lend(w->listener, slot, fd);
+	listener_add(w->listener, slot, fd);
 }
 
 static void on_unlend(void *arg, uint32_t slot)
 {
 	struct worker *w = arg;
 
-	listener_unlend(w->listener, slot);
+	listener_remove(w->listener, slot);
 }
 
 static void on_query(void *arg, uint32_t id, struct slice text)
@@ -304,13 +304,16 @@ static void build_transport(struct worker *w)
 		.max_payload = cf->max_payload,
 		.outbox_limit = cf->outbox_limit,
 	};
+	struct ws_conf ws = { .max_payload = cf->max_payload };
+	struct listener_conf listener = {
+		.head_timeout_ms = (unsigned)cf->head_timeout,
+	};
 	struct eio_ops up = sio_server_eio_ops(w->sio);
 
 	w->sessions = eio_sessions_new(w->loop, &eio, &up);
-	w->ws = ws_new(w->loop, w->sessions, cf->max_payload);
-	w->listener = listener_new(w->loop, w->sessions, w->ws,
-				   (unsigned)cf->head_timeout);
-	listener_add(w->listener, WORKER_FD_LISTEN);
+	w->ws = ws_new(w->loop, w->sessions, &ws);
+	w->listener = listener_new(w->loop, w->sessions, w->ws, &listener);
+	listener_add(w->listener, w->hello.slot, WORKER_FD_LISTEN);
 }
 
 static void build(struct worker *w)
@@ -345,8 +348,9 @@ static void tear_down(struct worker *w)
 	listener_free(&w->listener);
 	eio_sessions_free(&w->sessions);
 	ws_free(&w->ws);
+	c->down = true;
+	push_queue_free(&c->push);	/* its callbacks use the store */
 	message_store_free(&c->store);
-	push_queue_free(&c->push);
 	directory_free(&c->directory);
 	router_free(&c->router);
 	presence_free(&c->presence);

@@ -48,7 +48,8 @@ struct chat {
 	struct buf scratch;	/* frames of one event, reused */
 	struct buf scratch_ack;
 	unsigned ops;		/* sends not yet answered */
-	bool stopping;
+	bool stopping;		/* new events are refused */
+	bool down;		/* the backends are being freed: ask them nothing */
 };
 
 /* The parts must be set in c before (all but those private here). */

@@ -253,7 +253,7 @@ static void send_head(struct chat *c, struct stream *st, int err,
 		hand_to_store(s, other);
 		return;
 	}
-	if (other != NULL) {
+	if (other != NULL && !c->down) {
 		/* After the match, so that a stranger's sends cost no query. */
 		message_store_last_sent(c->store, me, stream_match(st), on_last,
 					lookup_new(c, st));
@@ -280,6 +280,8 @@ static void on_match(void *arg, int err, const struct match *m)
  * must wait for a look-up. */
 static void run_stream(struct chat *c, struct stream *st)
 {
+	if (c->down)
+		refuse_waiting(st, &error_unavailable);
 	while (!st->busy && !list_empty(&st->waiting)) {
 		struct lookup *l = lookup_new(c, st);
 
