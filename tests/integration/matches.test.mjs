@@ -53,6 +53,14 @@ await suite({}, {
     const { messageId } = await clients[0].send(match, 'before');
     await clients[1].got('message:new');
     await clients[1].send(match, 'before');
+    // what is sent in another match of theirs comes after all that was sent in
+    // this one; each has seen then what the other did before
+    const other = await c.match(a, b);
+    const settle = async (isTyping) => {
+      for (const client of clients) await client.ask('message:typing', { matchId: other, isTyping });
+      for (const client of clients) await client.got('user:typing', (t) => t.matchId === other && t.isTyping === isTyping);
+      return clients.map((client) => client.all('user:typing', (t) => t.matchId === match).length);
+    };
     await c.unmatch(match);
     const since = Date.now();
     for (const client of clients) {
@@ -62,14 +70,14 @@ await suite({}, {
       }, 'refused', 1000);
     }
     assert.ok(Date.now() - since < 1000 * Number(process.env.PW_TEST_SLOW || 1));
-    const typed = clients.map((client) => client.all('user:typing').length);
+    const typed = await settle(true);
     for (const client of clients) {
       for (const [event, payload] of calls(match, messageId)) {
         const answer = await client.ask(event, payload);
         assert.deepEqual([answer.ok, answer.code], [false, 'INVALID_MATCH'], event);
       }
     }
-    assert.deepEqual(clients.map((client) => client.all('user:typing').length), typed);
+    assert.deepEqual(await settle(false), typed, 'typing after the unmatch');
     assert.deepEqual(clients[0].all('message:read'), []);
     assert.equal((await c.store.messages(match)).length, 2);
   },

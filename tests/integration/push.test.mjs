@@ -1,21 +1,6 @@
 // Who is away gets a push event; who has the message does not.
 import assert from 'node:assert/strict';
 import { suite } from './lib/cluster.mjs';
-import { eventually } from './lib/wait.mjs';
-
-async function pushes(c, user) {
-  const entries = await c.redis.xRange('push_notifications', '-', '+');
-  return entries.map((e) => JSON.parse(e.message.event)).filter((e) => e.userId === user);
-}
-
-async function pushed(c, user, n = 1, ms = 5000) {
-  await eventually(async (note) => {
-    const is = (await pushes(c, user)).length;
-    note(is);
-    return is >= n;
-  }, `${n} pushes`, ms);
-  return pushes(c, user);
-}
 
 await suite({ chat: { offline_grace: '500ms', delivery_timeout: '1s' }, push: { push_ttl: '1h' } }, {
   async 'one push event for one who is away'(c) {
@@ -24,7 +9,7 @@ await suite({ chat: { offline_grace: '500ms', delivery_timeout: '1s' }, push: { 
     const ca = await c.connect(ann);
     const before = Date.now();
     const sent = await ca.send(match, `${'ü'.repeat(99)}👋and more`);
-    const [event, ...more] = await pushed(c, bob);
+    const [event, ...more] = await c.pushed(bob);
     assert.deepEqual(more, []);
     const { queuedAt, expiresAt, ...rest } = event;
     assert.deepEqual(rest, {
@@ -50,8 +35,8 @@ await suite({ chat: { offline_grace: '500ms', delivery_timeout: '1s' }, push: { 
     const raw = await c.rawJoin(away, { answerPings: false });
     await ca.send(other, 'not answered');
     await raw.event('message:new');
-    await pushed(c, away);
-    assert.deepEqual(await pushes(c, b), []);
+    await c.pushed(away);
+    assert.deepEqual(await c.pushes(b), []);
     assert.equal(cb.all('message:new').length, 1);
   },
 
@@ -61,7 +46,7 @@ await suite({ chat: { offline_grace: '500ms', delivery_timeout: '1s' }, push: { 
     const ids = [];
     for (let i = 0; i < 20; i++) ids.push((await ca.send(match, `m${i}`, { tempId: i })).messageId);
     await ca.send(match, 'm0', { tempId: 0 });
-    const events = await pushed(c, b, 20);
+    const events = await c.pushed(b, 20);
     assert.deepEqual(events.map((e) => e.data.messageId).sort(), ids.sort());
   },
 
@@ -71,8 +56,8 @@ await suite({ chat: { offline_grace: '500ms', delivery_timeout: '1s' }, push: { 
     const raw = await c.rawJoin(b, { answerPings: false });
     const { messageId } = await ca.send(match, 'x');
     await raw.event('message:new');
-    assert.deepEqual(await pushes(c, b), []);
-    const [event] = await pushed(c, b);
+    assert.deepEqual(await c.pushes(b), []);
+    const [event] = await c.pushed(b);
     assert.equal(event.data.messageId, messageId);
   },
 
@@ -84,7 +69,7 @@ await suite({ chat: { offline_grace: '500ms', delivery_timeout: '1s' }, push: { 
     cb.close();
     const sent = Date.now();
     await ca.send(match, 'x');
-    const [event] = await pushed(c, b);
+    const [event] = await c.pushed(b);
     assert.ok(Date.parse(event.queuedAt) - sent >= 900, 'a network flip is no push');
   },
 });

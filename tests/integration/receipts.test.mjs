@@ -101,7 +101,7 @@ await suite({ chat: { offline_grace: '1s', delivery_timeout: '2s' } }, {
     assert.equal((await raw.event('message:new')).id, held.messageId);
     await raw.frame((f) => f === '2');
     // the push falls due: nobody has confirmed by then
-    await eventually(async () => (await c.redis.xLen('push_notifications')) > 0, 'a push', 8000);
+    await c.pushed(b);
     assert.deepEqual(ca.all('message:delivered'), []);
     assert.equal((await c.store.messages(match))[0].deliveredAt, null);
     raw.send('3');

@@ -12,7 +12,7 @@ import { createClient } from 'redis';
 import { connect, RawClient } from './client.mjs';
 import { KIND, openStore } from './store.mjs';
 import { now, sign } from './token.mjs';
-import { eventually, until } from './wait.mjs';
+import { DEADLINE, eventually, until } from './wait.mjs';
 
 const top = resolve(import.meta.dirname ?? new URL('.', import.meta.url).pathname, '../../..');
 const build = resolve(process.env.PW_TEST_BUILD || join(top, 'build-tests'));
@@ -136,6 +136,21 @@ export class Cluster {
 
   async unmatch(match) {
     await this.pg.query('UPDATE matches SET unmatched_at = now() WHERE id = $1', [match]);
+  }
+
+  // The push events queued for a user.
+  async pushes(user) {
+    const entries = await this.redis.xRange('push_notifications', '-', '+');
+    return entries.map((e) => JSON.parse(e.message.event)).filter((e) => e.userId === user);
+  }
+
+  // The same, once there are n.
+  async pushed(user, n = 1, ms = DEADLINE) {
+    return eventually(async (note) => {
+      const events = await this.pushes(user);
+      note(events.length);
+      return events.length >= n && events;
+    }, `${n} push events`, ms);
   }
 
   // --- clients ---
