@@ -74,12 +74,32 @@ static int put_temp_id(bson_t *d, const char *key, const char *json)
 	return 0;
 }
 
+static bool utf8(const char *s, size_t n)
+{
+	return s == NULL || bson_utf8_validate(s, n, true);
+}
+
+/* Neither the driver nor the server looks, and what is not UTF-8 could not be
+ * sent to a browser later. */
+static bool storable(const struct message *m)
+{
+	const char *const text[] = { m->match_id, m->sender_id,
+				     m->recipient_id, m->media_url,
+				     m->temp_id, m->src };
+
+	for (size_t i = 0; i < ARRAY_SIZE(text); i++)
+		if (text[i] != NULL && !utf8(text[i], strlen(text[i])))
+			return false;
+	return utf8(m->content.p, m->content.n) &&
+	       bson_oid_is_valid(m->id, strlen(m->id));
+}
+
 int mongo_doc_write(const struct message *m, bson_t *out)
 {
 	bson_oid_t oid;
 	bson_t *d;
 
-	if (!bson_oid_is_valid(m->id, strlen(m->id)))
+	if (!storable(m))
 		return -EINVAL;
 	d = bson_sized_new(512 + m->content.n);
 	bson_oid_init_from_string(&oid, m->id);

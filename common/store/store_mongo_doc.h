@@ -14,7 +14,7 @@
 #include "common/store/message.h"
 
 /* Initialises *out, bson_destroy() it. -EINVAL: the id or temp_id is not what
- * message.h says; *out untouched. Text is not checked for UTF-8 here. */
+ * message.h says, or text is not UTF-8; *out untouched. */
 int mongo_doc_write(const struct message *m, bson_t *out) MUST_CHECK;
 
 struct mongo_row {

@@ -13,8 +13,8 @@
 #define READ_BACK_MS_MIN 10
 #define READ_BACK_MS_MAX 200
 
-/* The batch's rows by their place in the bulk: the driver's own checks may
- * have kept some out of it. */
+/* The batch's rows by their place in the bulk: those that cannot be
+ * a document are not in it. */
 struct bulk {
 	mongoc_bulk_operation_t *op;
 	size_t *row;
@@ -23,6 +23,9 @@ struct bulk {
 
 static void bulk_fill(struct bulk *b, struct store_batch *batch)
 {
+	bson_t opts = BSON_INITIALIZER;
+
+	BSON_APPEND_BOOL(&opts, "validate", false);	/* done by our own */
 	b->row = mem_alloc(batch->n * sizeof(b->row[0]));
 	for (size_t i = 0; i < batch->n; i++) {
 		struct store_row *row = &batch->rows[i];
@@ -33,13 +36,14 @@ static void bulk_fill(struct bulk *b, struct store_batch *batch)
 			row->state = ROW_REFUSED;
 			continue;
 		}
-		if (mongoc_bulk_operation_insert_with_opts(b->op, &doc, NULL,
+		if (mongoc_bulk_operation_insert_with_opts(b->op, &doc, &opts,
 							   &error))
 			b->row[b->n++] = i;
 		else
-			row->state = ROW_REFUSED;	/* not UTF-8 */
+			row->state = ROW_REFUSED;
 		bson_destroy(&doc);
 	}
+	bson_destroy(&opts);
 }
 
 /* A unique index of the app's own is no reason to look for our row. */

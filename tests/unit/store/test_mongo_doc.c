@@ -185,3 +185,28 @@ Test(mongo_doc, refuses_an_id_that_is_none)
 	m.id[0] = '\0';
 	cr_expect_eq(mongo_doc_write(&m, &d), -EINVAL);
 }
+
+Test(mongo_doc, refuses_what_is_not_utf8)
+{
+	static const char *const bad[] = {
+		"\xff", "caf\xe9", "\xf0\x9f\x98", "\xc0\x80x\x80",
+		"\xed\xa0\x80",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct message m = full;
+		bson_t d;
+
+		m.content = (struct slice){ bad[i], strlen(bad[i]) };
+		if (mongo_doc_write(&m, &d) == 0) {
+			cr_expect(false, "content %zu", i);
+			bson_destroy(&d);
+		}
+		m = full;
+		m.media_url = bad[i];
+		if (mongo_doc_write(&m, &d) == 0) {
+			cr_expect(false, "media %zu", i);
+			bson_destroy(&d);
+		}
+	}
+}
