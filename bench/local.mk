@@ -17,3 +17,14 @@ bench_pairwire_bench_SOURCES = \
 	bench/talk_view.c bench/talk_view.h
 bench_pairwire_bench_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
 bench_pairwire_bench_LDADD = bench/libbench.a $(PROTOCOL_LIBS) $(LOOP_LIBS)
+
+if HAVE_CRITERION
+check_PROGRAMS += tests/unit/bench/test_bench
+tests_unit_bench_test_bench_SOURCES = \
+	tests/unit/bench/test_client.c \
+	tests/unit/bench/test_options.c \
+	tests/unit/bench/test_upgrade.c
+tests_unit_bench_test_bench_CFLAGS = $(TEST_CFLAGS)
+tests_unit_bench_test_bench_LDADD = bench/libbench.a $(PROTOCOL_LIBS) $(LOOP_LIBS) $(TEST_LIBS)
+TESTS += tests/unit/bench/test_bench
+endif
