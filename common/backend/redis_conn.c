@@ -5,62 +5,24 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "common/base/clock.h"
-#include "common/base/log.h"
 #include "common/base/mem.h"
 
 static void attempt(struct redis_conn *c);
 
-static PRINTF(2, 0) void set_why(struct redis_conn *c, const char *fmt,
-				 va_list ap)
+/* There is no connection (any more), for the reason in c->retry. */
+static void ended(struct redis_conn *c)
 {
-	vsnprintf(c->why, sizeof(c->why), fmt, ap);
-	/* From the server or a library: keep it on one line. */
-	for (char *p = c->why; *p != '\0'; p++) {
-		if ((unsigned char)*p < ' ')
-			*p = ' ';
-	}
-}
-
-/* There is no connection (any more), for the reason in c->why. One line when
- * it was up, and one per new reason while it is down. */
-static void ended(struct redis_conn *c, bool was_up)
-{
-	bool more = c->next_addr < c->addrs.n;
-
 	task_cancel(&c->drop);
 	c->state = REDIS_CONN_WAITING;
 	c->greetings = 0;
-	if (was_up) {
-		backoff_lost(&c->backoff, clock_mono_ms() - c->up_since_ms);
-		log_warn("redis %s: connection lost host=%s reason=\"%s\"",
-			 c->name, c->host, c->why);
-	} else if (!more && strcmp(c->why, c->logged) != 0) {
-		log_warn("redis %s: cannot connect, trying on host=%s port=%u reason=\"%s\"",
-			 c->name, c->host, c->port, c->why);
-		snprintf(c->logged, sizeof(c->logged), "%s", c->why);
-	}
-	timer_arm(&c->timer, more ? 0 : (int64_t)backoff_next(&c->backoff));
-	if (was_up)
+	if (retry_ended(&c->retry, c->next_addr < c->addrs.n))
 		c->ops->state(c->arg, false);
-}
-
-static PRINTF(2, 3) void attempt_failed(struct redis_conn *c,
-					const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	set_why(c, fmt, ap);
-	va_end(ap);
-	ended(c, false);
 }
 
 void redis_conn_break(struct redis_conn *c, const char *fmt, ...)
@@ -70,16 +32,10 @@ void redis_conn_break(struct redis_conn *c, const char *fmt, ...)
 	if (c->ac == NULL || c->state == REDIS_CONN_BROKEN)
 		return;
 	va_start(ap, fmt);
-	set_why(c, fmt, ap);
+	retry_vwhy(&c->retry, fmt, ap);
 	va_end(ap);
 	loop_defer(c->loop, &c->drop);
-	/* up_since_ms tells on_drop() whether it was up */
 	c->state = REDIS_CONN_BROKEN;
-}
-
-static bool was_up(const struct redis_conn *c)
-{
-	return c->up_since_ms >= 0;
 }
 
 static void drop_now(struct redis_conn *c)
@@ -96,7 +52,7 @@ static void on_drop(void *arg)
 	struct redis_conn *c = arg;
 
 	drop_now(c);
-	ended(c, was_up(c));
+	ended(c);
 }
 
 static void on_disconnect(const redisAsyncContext *ac, int status)
@@ -108,9 +64,9 @@ static void on_disconnect(const redisAsyncContext *ac, int status)
 		return;
 	c->ac = NULL;
 	if (c->state != REDIS_CONN_BROKEN)
-		snprintf(c->why, sizeof(c->why), "%s",
-			 ac->errstr != NULL ? ac->errstr : "");
-	ended(c, was_up(c));
+		retry_why(&c->retry, "%s",
+			  ac->errstr != NULL ? ac->errstr : "");
+	ended(c);
 }
 
 static void greeting_answered(struct redis_conn *c)
@@ -183,14 +139,14 @@ static void greet(struct redis_conn *c)
 				{ c->password, strlen(c->password) } };
 	struct slice sel[] = { SLICE("SELECT"), { db, (size_t)n } };
 	struct slice setname[] = { SLICE("CLIENT"), SLICE("SETNAME"),
-				   { c->name, strlen(c->name) } };
+				   { c->retry.name, strlen(c->retry.name) } };
 	struct slice ping[] = { SLICE("PING") };
 
 	if (c->password[0] != '\0')
 		redis_conn_greet(c, 2, auth, NULL, NULL);
 	if (c->db != 0)
 		redis_conn_greet(c, 2, sel, NULL, NULL);
-	if (c->name[0] != '\0')
+	if (c->retry.name[0] != '\0')
 		redis_conn_greet(c, 3, setname, NULL, NULL);
 	if (c->ops->greet != NULL)
 		c->ops->greet(c->arg);
@@ -221,7 +177,8 @@ static void on_connect(const redisAsyncContext *ac, int status)
 	if (status != REDIS_OK) {
 		/* hiredis frees ac; err and errstr are not copied up yet */
 		c->ac = NULL;
-		attempt_failed(c, "%s", ac->c.errstr);
+		retry_why(&c->retry, "%s", ac->c.errstr);
+		ended(c);
 		return;
 	}
 	if (c->state != REDIS_CONN_CONNECTING)
@@ -235,11 +192,18 @@ static void connect_to(struct redis_conn *c, const char *addr)
 	bool tcp = addr[0] != '/';
 	redisAsyncContext *ac;
 
+	if (!tcp && strlen(addr) >= sizeof(((struct sockaddr_un *)0)->sun_path)) {
+		/* hiredis would cut it */
+		retry_why(&c->retry, "the socket's path is too long");
+		ended(c);
+		return;
+	}
 	/* Numeric by now, so that hiredis' own look-up cannot block. */
 	ac = tcp ? redisAsyncConnect(addr, (int)c->port) :
 		   redisAsyncConnectUnix(addr);
 	if (ac == NULL || ac->err != 0) {
-		attempt_failed(c, "%s", ac != NULL ? ac->errstr : "no memory");
+		retry_why(&c->retry, "%s", ac != NULL ? ac->errstr : "no memory");
+		ended(c);
 		if (ac != NULL)
 			redisAsyncFree(ac);
 		return;
@@ -247,12 +211,11 @@ static void connect_to(struct redis_conn *c, const char *addr)
 	set_socket_options(ac->c.fd, tcp);
 	ac->data = c;
 	c->ac = ac;
-	c->up_since_ms = -1;
 	c->state = REDIS_CONN_CONNECTING;
 	redis_io_attach(ac, c->loop);
 	redisAsyncSetConnectCallback(ac, on_connect);
 	redisAsyncSetDisconnectCallback(ac, on_disconnect);
-	timer_arm(&c->timer, c->timeout_ms);
+	timer_arm(&c->retry.timer, c->timeout_ms);
 }
 
 static void on_resolved(void *arg, int err, const struct resolved *addrs)
@@ -261,7 +224,8 @@ static void on_resolved(void *arg, int err, const struct resolved *addrs)
 
 	c->resolve = NULL;
 	if (err != 0) {
-		attempt_failed(c, "%s", gai_strerror(err));
+		retry_why(&c->retry, "%s", gai_strerror(err));
+		ended(c);
 		return;
 	}
 	c->addrs = *addrs;
@@ -273,10 +237,7 @@ static void on_resolved(void *arg, int err, const struct resolved *addrs)
 static void attempt(struct redis_conn *c)
 {
 	if (c->host[0] == '/') {
-		if (strlen(c->host) < sizeof(((struct sockaddr_un *)0)->sun_path))
-			connect_to(c, c->host);
-		else
-			attempt_failed(c, "the socket's path is too long");
+		connect_to(c, c->host);
 	} else if (c->next_addr < c->addrs.n) {
 		connect_to(c, c->addrs.addr[c->next_addr++]);
 	} else if (resolve_is_numeric(c->host)) {
@@ -303,13 +264,9 @@ void redis_conn_set_up(struct redis_conn *c)
 {
 	if (c->state != REDIS_CONN_GREETING)
 		return;
-	timer_disarm(&c->timer);
 	c->state = REDIS_CONN_UP;
-	c->up_since_ms = clock_mono_ms();
-	c->logged[0] = '\0';
 	c->next_addr = c->addrs.n;	/* look the name up anew next time */
-	log_info("redis %s: connected host=%s port=%u", c->name, c->host,
-		 c->port);
+	retry_up(&c->retry);
 	c->ops->state(c->arg, true);
 }
 
@@ -333,31 +290,35 @@ void redis_conn_init(struct redis_conn *c, struct loop *l,
 		     const struct redis_conf *conf,
 		     const struct redis_conn_ops *ops, void *arg)
 {
+	char where[320];
+
 	*c = (struct redis_conn){ .loop = l, .ops = ops, .arg = arg };
-	c->name = mem_strdup(conf->name != NULL ? conf->name : "");
 	c->host = mem_strdup(conf->host);
 	c->password = mem_strdup(conf->password != NULL ? conf->password : "");
 	c->port = conf->port;
 	c->db = conf->db;
 	c->timeout_ms = conf->timeout_ms;
-	c->up_since_ms = -1;
-	backoff_init(&c->backoff);
-	timer_init(&c->timer, l, on_timer, c);
+	if (conf->host[0] == '/')
+		snprintf(where, sizeof(where), "socket=%s", conf->host);
+	else
+		snprintf(where, sizeof(where), "host=%s port=%u", conf->host,
+			 conf->port);
+	retry_init(&c->retry, l, "redis", conf->name, mem_strdup(where),
+		   on_timer, c);
 	task_init(&c->drop, LOOP_WORK, on_drop, c);
 	c->state = REDIS_CONN_WAITING;
-	timer_arm(&c->timer, 0);
+	timer_arm(&c->retry.timer, 0);
 }
 
 void redis_conn_free(struct redis_conn *c)
 {
 	task_cancel(&c->drop);
 	resolve_cancel(&c->resolve);
-	timer_free(&c->timer);
+	retry_free(&c->retry);
 	c->state = REDIS_CONN_WAITING;	/* nothing more is accepted */
 	if (c->ac != NULL)
 		drop_now(c);
 	buf_free(&c->scratch);
-	free(c->name);
 	free(c->host);
 	explicit_bzero(c->password, strlen(c->password));
 	free(c->password);

@@ -8,9 +8,9 @@
 #include <hiredis/async.h>
 #include <hiredis/hiredis.h>
 
-#include "common/backend/backoff.h"
 #include "common/backend/redis.h"
 #include "common/backend/resolve.h"
+#include "common/backend/retry.h"
 #include "common/base/buf.h"
 #include "common/loop/loop.h"
 
@@ -34,7 +34,6 @@ struct redis_conn_ops {
 
 struct redis_conn {
 	struct loop *loop;
-	char *name;
 	char *host;
 	char *password;
 	unsigned port;
@@ -43,16 +42,12 @@ struct redis_conn {
 
 	enum redis_conn_state state;
 	redisAsyncContext *ac;	/* from CONNECTING to BROKEN, else NULL */
-	struct timer timer;	/* WAITING: next attempt; else its deadline */
+	struct retry retry;	/* WAITING: next attempt; else its deadline */
 	struct task drop;
-	struct backoff backoff;
 	struct resolve *resolve;
 	struct resolved addrs;	/* those after next_addr are still untried */
 	int next_addr;
 	unsigned greetings;	/* unanswered */
-	int64_t up_since_ms;
-	char why[192];		/* the current connection broke */
-	char logged[192];	/* last reason logged of this outage */
 	struct buf scratch;	/* a command being formatted */
 
 	const struct redis_conn_ops *ops;
