@@ -8,3 +8,11 @@ tests_servers_test_store_pg_LDADD = $(STORE_LIBS) $(TEST_LIBS)
 tests_servers_test_store_mongo_SOURCES = $(store_tests)
 tests_servers_test_store_mongo_CFLAGS = $(TEST_CFLAGS) '-DSTORE_ENV="PW_TEST_MONGODB_URI"'
 tests_servers_test_store_mongo_LDADD = $(STORE_LIBS) $(TEST_LIBS)
+
+# MongoDB's failures, from a server made for that; needs node.
+check_PROGRAMS += tests/servers/test_store_faults
+tests_servers_test_store_faults_SOURCES = tests/servers/test_store_faults.c \
+	tests/servers/store_fixture.h tests/servers/loop_wait.h
+tests_servers_test_store_faults_CFLAGS = $(TEST_CFLAGS)
+tests_servers_test_store_faults_LDADD = $(STORE_LIBS) $(TEST_LIBS)
+EXTRA_DIST += tests/servers/fake_mongod.js

@@ -1,0 +1,368 @@
+/* What the driver reports when things go wrong, against fake_mongod.js: a
+ * server that misbehaves on request. PW_TEST_FAKE_MONGOD is its path, $srcdir
+ * or the working directory the tree it is otherwise taken from. */
+#define STORE_ENV "PW_TEST_MONGODB_URI"
+#include "tests/servers/store_fixture.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define TIMEOUT_MS 1500
+
+static struct {
+	pid_t pid;
+	FILE *to;
+	FILE *from;
+} fake;
+static struct loop *loop;
+static struct message_store *store;
+static bool up;
+
+static void fake_path(char *out, size_t n)
+{
+	const char *path = getenv("PW_TEST_FAKE_MONGOD");
+	const char *srcdir = getenv("srcdir");
+
+	if (path != NULL)
+		snprintf(out, n, "%s", path);
+	else
+		snprintf(out, n, "%s/tests/servers/fake_mongod.js",
+			 srcdir != NULL ? srcdir : ".");
+	cr_assert_eq(access(out, R_OK), 0, "no fake server at %s", out);
+}
+
+static unsigned fake_start(void)
+{
+	int in[2], out[2];
+	char path[512], line[64] = "";
+	unsigned port = 0;
+
+	fake_path(path, sizeof(path));
+	cr_assert_eq(pipe(in), 0);
+	cr_assert_eq(pipe(out), 0);
+	fake.pid = fork();
+	if (fake.pid == 0) {
+		dup2(in[0], 0);
+		dup2(out[1], 1);
+		close(in[1]);
+		close(out[0]);
+		execlp("node", "node", path, (char *)NULL);
+		_exit(127);
+	}
+	close(in[0]);
+	close(out[1]);
+	fake.to = fdopen(in[1], "w");
+	fake.from = fdopen(out[0], "r");
+	cr_assert_not_null(fgets(line, sizeof(line), fake.from));
+	cr_assert_eq(sscanf(line, "port %u", &port), 1);
+	return port;
+}
+
+/* Says a line; returns once it is obeyed, with the number of "count …". */
+static int PRINTF(1, 2) tell(const char *fmt, ...)
+{
+	char line[128];
+	int count = -1;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vfprintf(fake.to, fmt, ap);
+	va_end(ap);
+	fputc('\n', fake.to);
+	fflush(fake.to);
+	while (fgets(line, sizeof(line), fake.from) != NULL &&
+	       strncmp(line, "done", 4) != 0)
+		sscanf(line, "count %*s %d", &count);
+	return count;
+}
+
+static void setup(void)
+{
+	char url[128];
+
+	signal(SIGPIPE, SIG_IGN);
+	snprintf(url, sizeof(url),
+		 "mongodb://127.0.0.1:%u/x?replicaSet=fake"
+		 "&heartbeatFrequencyMS=500&serverSelectionTimeoutMS=700"
+		 "&socketTimeoutMS=%d",
+		 fake_start(), 2 * TIMEOUT_MS);
+	loop = loop_new();
+	store = store_new_at(loop, url, TIMEOUT_MS, &up);
+	WAIT_FOR(loop, up);
+}
+
+static void teardown(void)
+{
+	message_store_free(&store);
+	loop_free(&loop);
+	fclose(fake.to);	/* it ends at the end of its input */
+	fclose(fake.from);
+	waitpid(fake.pid, NULL, 0);
+}
+
+TestSuite(faults, .init = setup, .fini = teardown, .timeout = 30);
+
+static bool in_store(const char *id)
+{
+	struct message *m;
+	bool there;
+
+	WAIT_FOR(loop, up);
+	m = get_one(loop, store, id);
+	there = m != NULL;
+	free(m);
+	return there;
+}
+
+/* Written, but perhaps not for good: unknown. The resend finds out. */
+Test(faults, write_concern_timeout)
+{
+	struct message m = message_new("x"), again, *first = NULL;
+
+	tell("next insert writeConcernError 64");
+	cr_expect_eq(insert_one(loop, store, &m, NULL), STORE_UNAVAILABLE);
+	cr_expect(up, "the server is not gone");
+	cr_expect(in_store(m.id));
+	again = m;
+	again.pos++;
+	cr_expect_eq(insert_one(loop, store, &again, &first), STORE_DUPLICATE);
+	cr_assert_not_null(first);
+	cr_expect_eq(first->pos, m.pos);
+	free(first);
+	/* The very same row again is the one that did arrive. */
+	cr_expect_eq(insert_one(loop, store, &m, NULL), STORE_OK);
+}
+
+Test(faults, not_primary_once)
+{
+	struct message m = message_new("x");
+
+	tell("next insert error 10107");
+	cr_expect_eq(insert_one(loop, store, &m, NULL), STORE_OK,
+		     "the driver did not try again");
+	cr_expect_eq(tell("count insert"), 2);
+}
+
+Test(faults, not_primary_twice)
+{
+	struct message m = message_new("x");
+
+	tell("next insert error 10107");
+	tell("next insert error 10107");
+	cr_expect_eq(insert_one(loop, store, &m, NULL), STORE_UNAVAILABLE);
+	cr_expect(!in_store(m.id));
+	cr_expect_eq(insert_one(loop, store, &m, NULL), STORE_OK);
+}
+
+Test(faults, connection_lost_before)
+{
+	struct message m = message_new("x");
+
+	tell("next insert dropBefore");
+	cr_expect_eq(insert_one(loop, store, &m, NULL), STORE_OK);
+	cr_expect(in_store(m.id));
+}
+
+/* The driver sends it again and meets its own row: this server keeps no
+ * record of retried writes, as many do not. That is no duplicate. */
+Test(faults, answer_lost)
+{
+	struct message m = message_new("x");
+
+	tell("next insert dropAfter");
+	cr_expect_eq(insert_one(loop, store, &m, NULL), STORE_OK);
+	cr_expect_eq(tell("count insert"), 2);
+}
+
+Test(faults, answer_lost_and_server_gone)
+{
+	struct message m = message_new("x"), again, *first = NULL;
+	struct inserted a = { 0 };
+
+	tell("next insert dropAfter");
+	tell("next insert dropBefore");
+	message_store_insert(store, &m, on_inserted, &a);
+	WAIT_FOR(loop, a.done);
+	cr_expect_eq(a.r, STORE_UNAVAILABLE);
+	WAIT_FOR(loop, up);
+	again = m;
+	again.pos++;
+	cr_expect_eq(insert_one(loop, store, &again, &first), STORE_DUPLICATE);
+	free(first);
+}
+
+Test(faults, answer_after_the_deadline)
+{
+	struct message m = message_new("x"), next = message_new("y");
+	struct inserted a = { 0 };
+	int64_t t0 = clock_mono_ms();
+
+	tell("next insert delay %d", TIMEOUT_MS + 700);
+	message_store_insert(store, &m, on_inserted, &a);
+	WAIT_FOR(loop, a.done);
+	cr_expect_eq(a.r, STORE_UNAVAILABLE);
+	cr_expect_lt(clock_mono_ms() - t0, TIMEOUT_MS + 400);
+	/* The lane waits for the late answer and then goes on. */
+	cr_expect_eq(insert_one(loop, store, &next, NULL), STORE_OK);
+}
+
+/* The row of the same id is there but not at the majority yet. */
+Test(faults, present_but_not_yet_for_good)
+{
+	struct message m = message_new("x"), again, *first = NULL;
+	int before;
+
+	cr_assert_eq(insert_one(loop, store, &m, NULL), STORE_OK);
+	again = m;
+	again.pos++;
+	before = tell("count find");
+	tell("next find hide 3");
+	cr_expect_eq(insert_one(loop, store, &again, &first), STORE_DUPLICATE);
+	cr_expect_eq(tell("count find") - before, 4);
+	free(first);
+}
+
+Test(faults, present_but_never_for_good)
+{
+	struct message m = message_new("x"), again;
+	int64_t t0;
+
+	cr_assert_eq(insert_one(loop, store, &m, NULL), STORE_OK);
+	again = m;
+	again.pos++;
+	tell("next find hide 1000");
+	t0 = clock_mono_ms();
+	cr_expect_eq(insert_one(loop, store, &again, NULL), STORE_UNAVAILABLE);
+	cr_expect_lt(clock_mono_ms() - t0, TIMEOUT_MS + 400);
+}
+
+static void insert_three(struct inserted a[3], struct message m[3])
+{
+	for (int i = 0; i < 3; i++) {
+		m[i] = message_new("x");
+		message_store_insert(store, &m[i], on_inserted, &a[i]);
+	}
+	WAIT_FOR(loop, a[0].done && a[1].done && a[2].done);
+}
+
+/* The refused one is the batch's first in order of id. */
+static void expect_one_refused(const struct inserted a[3])
+{
+	int refused = 0;
+
+	for (int i = 0; i < 3; i++) {
+		refused += a[i].r == STORE_REFUSED;
+		cr_expect(a[i].r == STORE_REFUSED || a[i].r == STORE_OK);
+	}
+	cr_expect_eq(refused, 1);
+}
+
+Test(faults, one_row_refused)
+{
+	struct inserted a[3] = { 0 };
+	struct message m[3];
+
+	tell("next insert writeError 121");
+	insert_three(a, m);
+	expect_one_refused(a);
+}
+
+Test(faults, another_unique_index)
+{
+	struct inserted a[3] = { 0 };
+	struct message m[3];
+
+	tell("next insert duplicateElsewhere");
+	insert_three(a, m);
+	expect_one_refused(a);
+}
+
+/* The command as a whole is refused for one row's sake: halved. */
+Test(faults, batch_refused)
+{
+	struct inserted a[3] = { 0 };
+	struct message m[3];
+
+	for (int i = 0; i < 2; i++)	/* all three, then the first alone */
+		tell("next insert error 2");
+	insert_three(a, m);
+	cr_expect_eq(a[0].r, STORE_REFUSED);
+	cr_expect_eq(a[1].r, STORE_OK);
+	cr_expect_eq(a[2].r, STORE_OK);
+}
+
+Test(faults, refused_for_other_reasons)
+{
+	struct message m = message_new("x");
+
+	tell("next insert error 13");
+	cr_expect_eq(insert_one(loop, store, &m, NULL), STORE_UNAVAILABLE,
+		     "no right to write is no fault of the row");
+	cr_expect_eq(insert_one(loop, store, &m, NULL), STORE_OK);
+}
+
+Test(faults, down_and_up)
+{
+	struct message m = message_new("x");
+	int64_t t0;
+
+	tell("down");
+	cr_expect_eq(insert_one(loop, store, &m, NULL), STORE_UNAVAILABLE);
+	WAIT_FOR(loop, !up);
+	t0 = clock_mono_ms();
+	cr_expect_eq(insert_one(loop, store, &m, NULL), STORE_UNAVAILABLE);
+	cr_expect_lt(clock_mono_ms() - t0, 200, "waited for what is known");
+	tell("up");
+	WAIT_FOR(loop, up);
+	cr_expect_eq(insert_one(loop, store, &m, NULL), STORE_OK);
+}
+
+/* A mark that the majority has not confirmed is an error to the caller; it may
+ * stay set. */
+Test(faults, delivered_fails)
+{
+	struct message m = message_new("x"), *back;
+	struct got g = { 0 };
+	const struct store_confirm c = {
+		.recipient_id = m.recipient_id,
+		.at_ms = m.sent_at_ms + 1,
+		.chg = m.pos + 1,
+		.ids = (const char(*)[MESSAGE_ID_LEN + 1])&m.id,
+		.n = 1,
+	};
+
+	cr_assert_eq(insert_one(loop, store, &m, NULL), STORE_OK);
+	tell("next update writeConcernError 64");
+	message_store_delivered(store, &c, on_rows, &g);
+	WAIT_FOR(loop, g.done);
+	cr_expect_eq(g.err, -ETIMEDOUT);
+	got_clear(&g);
+	message_store_delivered(store, &c, on_rows, &g);
+	WAIT_FOR(loop, g.done);
+	cr_expect_eq(g.err, 0, "nothing was left to change");
+	cr_expect_eq(g.n, 0);
+	tell("next find error 1");
+	got_clear(&g);
+	message_store_get(store, c.ids, 1, on_rows, &g);
+	WAIT_FOR(loop, g.done);
+	cr_expect_lt(g.err, 0);
+	back = get_one(loop, store, m.id);
+	cr_expect_eq(back->delivered_at_ms, c.at_ms);
+	free(back);
+}
+
+Test(faults, free_while_a_thread_waits)
+{
+	struct message m = message_new("x");
+	struct inserted a = { 0 };
+
+	tell("next insert delay 500");
+	message_store_insert(store, &m, on_inserted, &a);
+	loop_turn(loop, 100);
+	message_store_free(&store);
+	cr_expect(a.done);
+	cr_expect_eq(a.r, STORE_UNAVAILABLE);
+}
