@@ -69,6 +69,9 @@ Test(upgrade, refusals_say_why)
 		{ "HTTP/1.1 101 x\r\nUpgrade: websocket\r\n"
 		  "Sec-WebSocket-Accept: t" ACCEPT "\r\n\r\n",
 		  "the server's Sec-WebSocket-Accept is wrong" },
+		{ "HTTP/1.1 101 x\r\nUpgrade: websocket\r\n"
+		  "Sec-WebSocket-Accept: S3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
+		  "the server's Sec-WebSocket-Accept is wrong" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
