@@ -28,6 +28,9 @@ EXTRA_DIST += tests/run \
 	tests/integration/receipts.test.mjs \
 	tests/integration/store-server.test.mjs
 
+# What the public Socket.IO suites are run against.
+include tests/conformance/local.mk
+
 # For tests/run: the names, one a line.
 .PHONY: print-tests
 print-tests:

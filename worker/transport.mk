@@ -1,9 +1,11 @@
 # Bytes to events: transport, Engine.IO, Socket.IO.
 noinst_LIBRARIES += worker/libtransport.a
 worker_libtransport_a_SOURCES = \
-	worker/transport/listener.h \
+	worker/transport/conn.c worker/transport/conn.h \
+	worker/transport/listener.c worker/transport/listener.h \
+	worker/transport/request.c worker/transport/request.h \
 	worker/transport/transport.h \
-	worker/transport/ws.h \
+	worker/transport/ws.c worker/transport/ws.h \
 	worker/engineio/outbox.c worker/engineio/outbox.h \
 	worker/engineio/session.c worker/engineio/session.h \
 	worker/socketio/assembly.c worker/socketio/assembly.h \

@@ -8,7 +8,6 @@
 #include "common/base/list.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
-#include "common/ipc/stats.h"
 #include "common/protocol/json_out.h"
 #include "worker/socketio/assembly.h"
 #include "worker/socketio/json_text.h"
@@ -110,8 +109,6 @@ static struct sio_socket *find_socket(struct sio_conn *c,
 
 static void free_socket(struct sio_socket *k)
 {
-	if (k->accepted)
-		stats_dec(STAT_sockets);
 	list_remove(&k->node);
 	free(k);
 }
@@ -422,7 +419,6 @@ void sio_accept(struct sio_socket *k)
 	if (k->accepted)
 		return;
 	k->accepted = true;
-	stats_inc(STAT_sockets);
 	buf_adds(b, "{\"sid\":");
 	json_out_cstr(b, k->id);
 	buf_addc(b, '}');

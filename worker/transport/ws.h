@@ -9,24 +9,21 @@ struct eio_sessions;
 struct loop;
 struct ws;
 
-struct ws_conf {
-	size_t max_payload;	/* of one message of a client, in bytes */
-};
-
 /* One per process: it nests itself in the loop. A failure to start is fatal.
- * sessions must outlive every connection, not ws itself. */
+ * max_payload: largest message of a client, in bytes. */
 struct ws *ws_new(struct loop *l, struct eio_sessions *sessions,
-		  const struct ws_conf *c);
+		  size_t max_payload);
 /* After eio_sessions_free(), when the loop no longer runs. */
 void ws_free(struct ws **w);
-/* Open WebSocket connections. */
+/* WebSocket connections, closing ones included. */
 size_t ws_count(const struct ws *w);
 
 #define WS_KEY_LEN 24
 
 /* Switches a connection whose upgrade request was checked: answers 101 and
- * opens a session on it. fd is taken, whatever comes of it. key: the
- * Sec-WebSocket-Key, WS_KEY_LEN bytes. early: what came behind the request. */
+ * opens a session on it. fd (non-blocking) is taken, whatever comes of it.
+ * key: the Sec-WebSocket-Key, WS_KEY_LEN bytes. early: what came behind the
+ * request. Not from within a session's callback. */
 void ws_adopt(struct ws *w, int fd, struct slice key, struct slice early);
 
 #endif

@@ -1,0 +1,212 @@
+#define _GNU_SOURCE	/* accept4 */
+#include "worker/transport/listener.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/ipc/stats.h"
+#include "worker/transport/conn.h"
+
+#define ACCEPTS_PER_TURN 64
+#define PAUSE_MS 100
+#define OWN_SLOT UINT32_MAX
+/* Descriptors for all that is no client: backends, logs, the loop itself. */
+#define DESCRIPTORS_KEPT 128
+
+/* One listening socket. */
+struct door {
+	struct list node;
+	struct listener *li;
+	struct io io;
+	uint32_t slot;
+	int fd;
+};
+
+struct listener {
+	struct loop *loop;
+	struct list doors;
+	struct timer pause;	/* running: no descriptors, nothing is accepted */
+	bool short_of_fds;	/* said so */
+	struct conns conns;
+};
+
+static void watch_all(struct listener *li, int what)
+{
+	struct list *pos, *tmp;
+
+	LIST_FOREACH_SAFE(pos, tmp, &li->doors)
+		io_watch(&LIST_ENTRY(pos, struct door, node)->io, what);
+}
+
+static void on_pause_over(void *arg)
+{
+	watch_all(arg, IO_READ);
+}
+
+/* Level-triggered readiness without a descriptor to accept into would turn the
+ * loop at full speed. */
+static void pause_accepting(struct listener *li, int err)
+{
+	if (!li->short_of_fds)
+		log_warn("cannot accept: %s; trying again every %d ms",
+			 strerror(err), PAUSE_MS);
+	li->short_of_fds = true;
+	watch_all(li, 0);
+	timer_arm(&li->pause, PAUSE_MS);
+}
+
+/* False: no more for now. */
+static bool accept_one(struct door *d)
+{
+	struct listener *li = d->li;
+	int one = 1;
+	int fd = accept4(d->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd == -1) {
+		switch (errno) {
+		case EMFILE:
+		case ENFILE:
+		case ENOBUFS:
+		case ENOMEM:
+			pause_accepting(li, errno);
+			return false;
+		case EAGAIN:
+			return false;
+		case EBADF:
+		case EINVAL:
+		case ENOTSOCK:
+		case EOPNOTSUPP:
+			log_fatal("descriptor %d is no listening socket: %s",
+				  d->fd, strerror(errno));
+		default:	/* of the one connection that is gone already */
+			return true;
+		}
+	}
+	if (li->short_of_fds)
+		log_info("accepting again");
+	li->short_of_fds = false;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	stats_inc(STAT_accepted);
+	conn_new(&li->conns, fd);
+	return true;
+}
+
+static void on_acceptable(void *arg, int what)
+{
+	(void)what;
+	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+		if (!accept_one(arg))
+			break;
+	}
+}
+
+static void door_free(struct door *d)
+{
+	io_free(&d->io);
+	list_remove(&d->node);
+	close(d->fd);
+	free(d);
+}
+
+static void open_door(struct listener *li, uint32_t slot, int fd)
+{
+	struct door *d = mem_zalloc(sizeof(*d));
+	int flags = fcntl(fd, F_GETFL);
+
+	/* Shared with other processes, all of which want it so. */
+	if (flags == -1 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) == -1)
+		log_err("listening socket: %s", strerror(errno));
+	d->li = li;
+	d->slot = slot;
+	d->fd = fd;
+	io_init(&d->io, li->loop, fd, on_acceptable, d);
+	list_append(&li->doors, &d->node);
+	if (!timer_armed(&li->pause))
+		io_watch(&d->io, IO_READ);
+}
+
+static void close_door(struct listener *li, uint32_t slot)
+{
+	struct list *pos, *tmp;
+
+	LIST_FOREACH_SAFE(pos, tmp, &li->doors) {
+		struct door *d = LIST_ENTRY(pos, struct door, node);
+
+		if (d->slot == slot)
+			door_free(d);
+	}
+}
+
+static size_t connections_max(void)
+{
+	struct rlimit r;
+	size_t max;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) == -1 || r.rlim_cur == RLIM_INFINITY)
+		return SIZE_MAX;
+	max = r.rlim_cur > 2 * DESCRIPTORS_KEPT ? r.rlim_cur - DESCRIPTORS_KEPT
+						: r.rlim_cur / 2;
+	log_info("up to %zu connections (descriptor limit %llu)", max,
+		 (unsigned long long)r.rlim_cur);
+	return max;
+}
+
+struct listener *listener_new(struct loop *l, struct eio_sessions *sessions,
+			      struct ws *ws, unsigned head_timeout_ms)
+{
+	struct listener *li = mem_zalloc(sizeof(*li));
+
+	li->loop = l;
+	list_init(&li->doors);
+	timer_init(&li->pause, l, on_pause_over, li);
+	conns_init(&li->conns, l, sessions, ws, head_timeout_ms,
+		   connections_max());
+	return li;
+}
+
+void listener_free(struct listener **lip)
+{
+	struct listener *li = *lip;
+
+	if (li == NULL)
+		return;
+	listener_drain(li);
+	conns_free(&li->conns);
+	timer_free(&li->pause);
+	free(li);
+	*lip = NULL;
+}
+
+void listener_add(struct listener *li, int fd)
+{
+	open_door(li, OWN_SLOT, fd);
+}
+
+void listener_lend(struct listener *li, uint32_t slot, int fd)
+{
+	close_door(li, slot);
+	open_door(li, slot, fd);
+}
+
+void listener_unlend(struct listener *li, uint32_t slot)
+{
+	close_door(li, slot);
+}
+
+void listener_drain(struct listener *li)
+{
+	struct list *n;
+
+	while ((n = list_first(&li->doors)) != NULL)
+		door_free(LIST_ENTRY(n, struct door, node));
+	timer_disarm(&li->pause);
+}

@@ -1,0 +1,396 @@
+#include "worker/transport/ws.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <libwebsockets.h>
+#include <uv.h>
+
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/ipc/stats.h"
+#include "common/loop/deadlines.h"
+#include "common/protocol/ws_frame.h"
+#include "worker/engineio/outbox.h"
+#include "worker/engineio/session.h"
+#include "worker/transport/transport.h"
+
+/* Each connection holds a buffer of this size; a longer frame comes in chunks.
+ * It is also what one read takes. */
+#define RX_CHUNK 512
+/* One write; libwebsockets would copy what is beyond its packet size. */
+#define TX_CHUNK 65536
+/* A client may take this long to answer our close frame. */
+#define CLOSE_MS 5000
+
+struct ws {
+	struct loop *loop;
+	struct eio_sessions *sessions;
+	size_t max_payload;
+	size_t count;
+	uv_loop_t uv;
+	struct io uv_ready;
+	struct lws_context *context;
+	bool adopting;		/* ESTABLISHED is awaited, right now */
+	struct deadlines closing;
+	struct deadlines dead;	/* at once, but outside any callback */
+	struct buf scratch;	/* LWS_PRE bytes, then frames being composed */
+};
+
+/* Memory of libwebsockets, one per connection, zeroed. */
+struct ws_conn {
+	struct transport transport;
+	struct ws *ws;
+	struct lws *wsi;		/* NULL: not established */
+	struct eio_session *session;	/* NULL: let go */
+	struct buf message;		/* of a message that comes in chunks */
+	struct deadline deadline;	/* closing or dead */
+	bool sent_close;
+	bool failed;			/* a write failed */
+};
+
+static const lws_retry_bo_t no_lws_timers;
+
+static struct slice close_frame(unsigned code, char frame[4])
+{
+	frame[0] = (char)(0x80 | WS_CLOSE);
+	frame[1] = code != 0 ? 2 : 0;
+	frame[2] = (char)(code >> 8);
+	frame[3] = (char)code;
+	return (struct slice){ frame, code != 0 ? 4 : 2 };
+}
+
+static void begin_write(struct ws *w)
+{
+	buf_clear(&w->scratch);
+	buf_reserve(&w->scratch, LWS_PRE);
+	w->scratch.len = LWS_PRE;
+}
+
+/* What is composed in scratch. 0 or -EPIPE. */
+static int write_scratch(struct ws_conn *c)
+{
+	struct buf *b = &c->ws->scratch;
+
+	if (lws_write(c->wsi, (unsigned char *)b->p + LWS_PRE, b->len - LWS_PRE,
+		      LWS_WRITE_RAW) >= 0)
+		return 0;
+	/* libwebsockets does not close by itself then. */
+	c->failed = true;
+	deadline_arm(&c->ws->dead, &c->deadline);
+	return -EPIPE;
+}
+
+static void compose(struct ws *w, struct outbox *o)
+{
+	struct slice packet;
+	bool binary;
+
+	begin_write(w);
+	while (outbox_peek(o, &packet, &binary)) {
+		if (w->scratch.len != LWS_PRE &&
+		    w->scratch.len + WS_HEAD_MAX + packet.n > TX_CHUNK)
+			break;
+		ws_frame_head(&w->scratch, binary ? WS_BINARY : WS_TEXT,
+			      packet.n);
+		buf_add(&w->scratch, packet.p, packet.n);
+		outbox_pop(o);
+	}
+}
+
+static int ws_flush(struct transport *t, struct outbox *o)
+{
+	struct ws_conn *c = CONTAINER_OF(t, struct ws_conn, transport);
+
+	if (c->failed)
+		return -EPIPE;
+	while (outbox_size(o) != 0) {
+		if (lws_partial_buffered(c->wsi)) {
+			lws_callback_on_writable(c->wsi);
+			return 0;
+		}
+		compose(c->ws, o);
+		if (write_scratch(c) != 0)
+			return -EPIPE;
+	}
+	return 0;
+}
+
+/* Own close frames: libwebsockets would always send a code, and use one of its
+ * slow timers to wait for the answer. */
+static void ws_close(struct transport *t, unsigned code)
+{
+	struct ws_conn *c = CONTAINER_OF(t, struct ws_conn, transport);
+	struct slice frame;
+	char bytes[4];
+
+	c->session = NULL;
+	buf_free(&c->message);
+	if (c->failed)
+		return;
+	begin_write(c->ws);
+	frame = close_frame(code, bytes);
+	buf_add(&c->ws->scratch, frame.p, frame.n);
+	if (write_scratch(c) != 0)
+		return;
+	c->sent_close = true;
+	deadline_arm(&c->ws->closing, &c->deadline);
+}
+
+static const struct transport_ops ws_ops = {
+	.name = "websocket",
+	.flush = ws_flush,
+	.close = ws_close,
+};
+
+static void let_go(struct ws_conn *c, enum close_reason why)
+{
+	struct eio_session *s = c->session;
+
+	c->session = NULL;
+	buf_free(&c->message);
+	if (s != NULL)
+		eio_session_transport_gone(s, why);
+}
+
+static int on_established(struct ws_conn *c, struct lws *wsi, struct ws *w)
+{
+	if (!w->adopting)
+		return -1;
+	w->adopting = false;
+	c->transport.ops = &ws_ops;
+	c->ws = w;
+	c->wsi = wsi;
+	deadline_init(&c->deadline);
+	w->count++;
+	stats_inc(STAT_connections);
+	c->session = eio_session_open(w->sessions, &c->transport);
+	return 0;
+}
+
+static void on_receive(struct ws_conn *c, struct slice chunk)
+{
+	bool binary = lws_frame_is_binary(c->wsi) != 0;
+	struct eio_session *s = c->session;
+
+	if (s == NULL)
+		return;
+	if (c->message.len + chunk.n + lws_remaining_packet_payload(c->wsi) >
+	    c->ws->max_payload) {
+		/* The rest is read and dropped, so that the client gets to see
+		 * the close frame. */
+		buf_free(&c->message);
+		eio_session_close(s, CLOSE_TOO_LARGE);
+		return;
+	}
+	if (!lws_is_final_fragment(c->wsi)) {
+		buf_add(&c->message, chunk.p, chunk.n);
+		return;
+	}
+	if (c->message.len != 0) {
+		buf_add(&c->message, chunk.p, chunk.n);
+		eio_session_frame(s, buf_slice(&c->message), binary);
+		buf_free(&c->message);
+		return;
+	}
+	eio_session_frame(s, chunk, binary);
+}
+
+static void on_closed(struct ws_conn *c)
+{
+	if (c->wsi == NULL)
+		return;
+	let_go(c, CLOSE_CLIENT);
+	deadline_drop(&c->deadline);
+	c->wsi = NULL;
+	c->ws->count--;
+	stats_dec(STAT_connections);
+}
+
+static int callback(struct lws *wsi, enum lws_callback_reasons reason,
+		    void *user, void *in, size_t len)
+{
+	struct ws_conn *c = user;
+
+	switch (reason) {
+	case LWS_CALLBACK_ESTABLISHED:
+		return on_established(c, wsi,
+				      lws_context_user(lws_get_context(wsi)));
+	case LWS_CALLBACK_RECEIVE:
+		on_receive(c, (struct slice){ in, len });
+		return 0;
+	case LWS_CALLBACK_SERVER_WRITEABLE:
+		if (c->session != NULL)
+			eio_session_writable(c->session);
+		return 0;
+	case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
+		/* An answer to ours ends it; else libwebsockets echoes it. */
+		if (c->sent_close)
+			return -1;
+		let_go(c, CLOSE_CLIENT);
+		return 0;
+	case LWS_CALLBACK_WS_SERVER_DROP_PROTOCOL:
+		/* It closes: for a broken frame, which it has prepared a code
+		 * for, or because the stream ended. */
+		if (c != NULL && c->wsi != NULL)
+			let_go(c, lws_get_close_length(wsi) > 0 ? CLOSE_PROTOCOL
+								: CLOSE_CLIENT);
+		return 0;
+	case LWS_CALLBACK_CLOSED:
+		on_closed(c);
+		return 0;
+	case LWS_CALLBACK_HTTP:		/* cannot be: upgrades only */
+		return -1;
+	default:
+		return 0;
+	}
+}
+
+static const struct lws_protocols protocols[] = {
+	{
+		.name = "pairwire",
+		.callback = callback,
+		.per_session_data_size = sizeof(struct ws_conn),
+		.rx_buffer_size = RX_CHUNK,
+		.tx_packet_size = TX_CHUNK,
+	},
+	{ 0 }
+};
+
+/* Closes now; CLOSED comes before this returns. */
+static void on_kill(struct deadline *d, void *arg)
+{
+	struct ws_conn *c = CONTAINER_OF(d, struct ws_conn, deadline);
+
+	(void)arg;
+	lws_set_timeout(c->wsi, PENDING_TIMEOUT_KILLED_BY_PARENT,
+			LWS_TO_KILL_SYNC);
+}
+
+/* What clients can provoke is debug; adoption speaks at the error level. */
+static void log_lws(int level, const char *line)
+{
+	int n = (int)strcspn(line, "\n");
+
+	if (strstr(line, "calling service") != NULL)
+		return;
+	if (level == LLL_ERR)
+		log_warn("libwebsockets: %.*s", n, line);
+	else
+		log_debug("libwebsockets: %.*s", n, line);
+}
+
+static void uv_run_once(void *arg)
+{
+	struct ws *w = arg;
+
+	uv_run(&w->uv, UV_RUN_NOWAIT);
+}
+
+static int uv_timeout(void *arg)
+{
+	struct ws *w = arg;
+
+	return uv_backend_timeout(&w->uv);
+}
+
+/* Only wakes the loop: libuv runs before it blocks. */
+static void on_uv_ready(void *arg, int what)
+{
+	(void)arg;
+	(void)what;
+}
+
+static void start_context(struct ws *w)
+{
+	void *foreign[] = { &w->uv };
+	struct lws_context_creation_info info = {
+		.port = CONTEXT_PORT_NO_LISTEN,
+		.protocols = protocols,
+		.options = LWS_SERVER_OPTION_LIBUV |
+			   LWS_SERVER_OPTION_VALIDATE_UTF8 |
+			   LWS_SERVER_OPTION_UV_NO_SIGSEGV_SIGFPE_SPIN,
+		.foreign_loops = foreign,
+		.retry_and_idle_policy = &no_lws_timers,
+		.max_http_header_pool = 16,
+		.gid = (gid_t)-1,
+		.uid = (uid_t)-1,
+		.user = w,
+	};
+
+	lws_set_log_level(LLL_ERR | LLL_WARN, log_lws);
+	w->context = lws_create_context(&info);
+	if (w->context == NULL)
+		log_fatal("libwebsockets does not start; is its libuv plugin "
+			  "installed (Debian: libwebsockets-evlib-uv)?");
+}
+
+struct ws *ws_new(struct loop *l, struct eio_sessions *sessions,
+		  size_t max_payload)
+{
+	struct ws *w = mem_zalloc(sizeof(*w));
+	struct loop_nested nested = { uv_run_once, uv_timeout, w };
+
+	w->loop = l;
+	w->sessions = sessions;
+	w->max_payload = max_payload;
+	if (uv_loop_init(&w->uv) != 0)
+		log_fatal("uv_loop_init failed");
+	start_context(w);
+	deadlines_init(&w->closing, l, CLOSE_MS, on_kill, w);
+	deadlines_init(&w->dead, l, 0, on_kill, w);
+	io_init(&w->uv_ready, l, uv_backend_fd(&w->uv), on_uv_ready, w);
+	io_watch(&w->uv_ready, IO_READ);
+	loop_nest(l, &nested);
+	return w;
+}
+
+void ws_free(struct ws **wp)
+{
+	struct loop_nested none = { 0 };
+	struct ws *w = *wp;
+
+	if (w == NULL)
+		return;
+	loop_nest(w->loop, &none);
+	io_free(&w->uv_ready);
+	/* On a foreign loop in two steps: the first starts to close libuv's
+	 * handles, the second frees what they stood on. */
+	lws_context_destroy(w->context);
+	for (int i = 0; i < 100 && uv_loop_alive(&w->uv); i++)
+		uv_run(&w->uv, UV_RUN_NOWAIT);
+	lws_context_destroy(w->context);
+	uv_loop_close(&w->uv);
+	deadlines_free(&w->closing);
+	deadlines_free(&w->dead);
+	buf_free(&w->scratch);
+	free(w);
+	*wp = NULL;
+}
+
+size_t ws_count(const struct ws *w)
+{
+	return w->count;
+}
+
+/* libwebsockets gets a request of our own making, with nothing of the client's
+ * but its key: no cookie, no header and no path of a client reaches it. */
+void ws_adopt(struct ws *w, int fd, struct slice key, struct slice early)
+{
+	struct buf head = { 0 };
+
+	buf_adds(&head, "GET /socket.io/ HTTP/1.1\r\n"
+			"Host: pairwire\r\n"
+			"Upgrade: websocket\r\n"
+			"Connection: Upgrade\r\n"
+			"Sec-WebSocket-Version: 13\r\n"
+			"Sec-WebSocket-Key: ");
+	buf_add(&head, key.p, key.n);
+	buf_adds(&head, "\r\n\r\n");
+	buf_add(&head, early.p, early.n);
+	w->adopting = true;
+	lws_adopt_socket_readbuf(w->context, fd, head.p, head.len);
+	w->adopting = false;
+	buf_free(&head);
+}
