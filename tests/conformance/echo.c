@@ -5,7 +5,7 @@
  *
  *	echo [--port N] [--ping-interval MS] [--ping-timeout MS]
  *	     [--connect-timeout MS] [--max-payload BYTES] [--outbox-limit BYTES]
- *	     [--debug]
+ *	     [--connections-max N] [--debug]
  *
  * Listens on both loopback addresses; --port 0 takes a free one. Writes
  * "listening on port N" when it does. */
@@ -161,15 +161,16 @@ static unsigned start_listening(unsigned port)
 		log_fatal("listening on 127.0.0.1:%u: %s", port, strerror(errno));
 	getsockname(four, (struct sockaddr *)&bound, &n);
 	port = ntohs(bound.sin_port);
-	listener_add(echo.listener, four);
+	listener_add(echo.listener, 0, four);
 	six = listen_on(AF_INET6, port);
 	if (six != -1)
-		listener_lend(echo.listener, 1, six);
+		listener_add(echo.listener, 1, six);
 	return port;
 }
 
 struct options {
 	unsigned port;
+	unsigned connections_max;
 	struct eio_conf eio;
 	bool debug;
 };
@@ -183,6 +184,7 @@ static struct options parse(int argc, char **argv)
 		{ "connect-timeout", required_argument, NULL, 'c' },
 		{ "max-payload", required_argument, NULL, 'm' },
 		{ "outbox-limit", required_argument, NULL, 'o' },
+		{ "connections-max", required_argument, NULL, 'n' },
 		{ "debug", no_argument, NULL, 'd' },
 		{ 0 }
 	};
@@ -207,6 +209,7 @@ static struct options parse(int argc, char **argv)
 		case 'c': o.eio.connect_timeout_ms = v; break;
 		case 'm': o.eio.max_payload = v; break;
 		case 'o': o.eio.outbox_limit = v; break;
+		case 'n': o.connections_max = v; break;
 		case 'd': o.debug = true; break;
 		default: exit(2);
 		}
@@ -222,6 +225,11 @@ int main(int argc, char **argv)
 	};
 	struct sio_server *sio = sio_server_new(o.eio.instance);
 	struct eio_ops up = sio_server_eio_ops(sio);
+	struct ws_conf ws_conf = { .max_payload = o.eio.max_payload };
+	struct listener_conf listener_conf = {
+		.head_timeout_ms = 5000,
+		.connections_max = o.connections_max,
+	};
 	struct ws *ws;
 
 	log_init("echo", o.debug ? LOG_LVL_DEBUG : LOG_LVL_INFO);
@@ -229,8 +237,9 @@ int main(int argc, char **argv)
 	sio_server_namespace(sio, "/", &ops);
 	sio_server_namespace(sio, "/custom", &ops);
 	echo.sessions = eio_sessions_new(echo.loop, &o.eio, &up);
-	ws = ws_new(echo.loop, echo.sessions, o.eio.max_payload);
-	echo.listener = listener_new(echo.loop, echo.sessions, ws, 5000);
+	ws = ws_new(echo.loop, echo.sessions, &ws_conf);
+	echo.listener = listener_new(echo.loop, echo.sessions, ws,
+				     &listener_conf);
 	loop_signal(echo.loop, SIGTERM, on_term, NULL);
 	loop_signal(echo.loop, SIGINT, on_term, NULL);
 	printf("listening on port %u\n", start_listening(o.port));

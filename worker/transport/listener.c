@@ -18,7 +18,6 @@
 
 #define ACCEPTS_PER_TURN 64
 #define PAUSE_MS 100
-#define OWN_SLOT UINT32_MAX
 /* Descriptors for all that is no client: backends, logs, the loop itself. */
 #define DESCRIPTORS_KEPT 128
 
@@ -134,7 +133,7 @@ static void open_door(struct listener *li, uint32_t slot, int fd)
 		io_watch(&d->io, IO_READ);
 }
 
-static void close_door(struct listener *li, uint32_t slot)
+void listener_remove(struct listener *li, uint32_t slot)
 {
 	struct list *pos, *tmp;
 
@@ -146,7 +145,7 @@ static void close_door(struct listener *li, uint32_t slot)
 	}
 }
 
-static size_t connections_max(void)
+static size_t descriptors_allow(void)
 {
 	struct rlimit r;
 	size_t max;
@@ -161,15 +160,16 @@ static size_t connections_max(void)
 }
 
 struct listener *listener_new(struct loop *l, struct eio_sessions *sessions,
-			      struct ws *ws, unsigned head_timeout_ms)
+			      struct ws *ws, const struct listener_conf *c)
 {
 	struct listener *li = mem_zalloc(sizeof(*li));
+	size_t max = c->connections_max != 0 ? c->connections_max
+					     : descriptors_allow();
 
 	li->loop = l;
 	list_init(&li->doors);
 	timer_init(&li->pause, l, on_pause_over, li);
-	conns_init(&li->conns, l, sessions, ws, head_timeout_ms,
-		   connections_max());
+	conns_init(&li->conns, l, sessions, ws, c->head_timeout_ms, max);
 	return li;
 }
 
@@ -186,20 +186,10 @@ void listener_free(struct listener **lip)
 	*lip = NULL;
 }
 
-void listener_add(struct listener *li, int fd)
+void listener_add(struct listener *li, uint32_t slot, int fd)
 {
-	open_door(li, OWN_SLOT, fd);
-}
-
-void listener_lend(struct listener *li, uint32_t slot, int fd)
-{
-	close_door(li, slot);
+	listener_remove(li, slot);
 	open_door(li, slot, fd);
-}
-
-void listener_unlend(struct listener *li, uint32_t slot)
-{
-	close_door(li, slot);
 }
 
 void listener_drain(struct listener *li)

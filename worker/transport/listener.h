@@ -10,18 +10,22 @@ struct listener;
 struct loop;
 struct ws;
 
-/* head_timeout_ms: a request head may take this long. */
+struct listener_conf {
+	unsigned head_timeout_ms;	/* a request head may take this long */
+	size_t connections_max;		/* past it clients get a 503; 0: as many
+					 * as the descriptor limit allows */
+};
+
 struct listener *listener_new(struct loop *l, struct eio_sessions *sessions,
-			      struct ws *ws, unsigned head_timeout_ms);
+			      struct ws *ws, const struct listener_conf *c);
 /* With all connections that did not become a WebSocket. */
 void listener_free(struct listener **li);
 
-/* Accepts on fd, the own slot's listening socket. fd is taken. */
-void listener_add(struct listener *li, int fd);
-/* Accepts on a neighbour's as well, until it is taken back; fd is taken. Lent
- * twice, the later one counts. */
-void listener_lend(struct listener *li, uint32_t slot, int fd);
-void listener_unlend(struct listener *li, uint32_t slot);
+/* Accepts on fd, a listening socket, which is taken: the own slot's, and those
+ * that the master lends. The later one for a slot counts. */
+void listener_add(struct listener *li, uint32_t slot, int fd);
+/* Accepts no more on that one; its connections stay. */
+void listener_remove(struct listener *li, uint32_t slot);
 /* Accepts no more at all; connections stay. Clients that were not accepted
  * wait in the socket's queue for whoever holds it next. */
 void listener_drain(struct listener *li);

@@ -327,14 +327,14 @@ static void start_context(struct ws *w)
 }
 
 struct ws *ws_new(struct loop *l, struct eio_sessions *sessions,
-		  size_t max_payload)
+		  const struct ws_conf *c)
 {
 	struct ws *w = mem_zalloc(sizeof(*w));
 	struct loop_nested nested = { uv_run_once, uv_timeout, w };
 
 	w->loop = l;
 	w->sessions = sessions;
-	w->max_payload = max_payload;
+	w->max_payload = c->max_payload;
 	if (uv_loop_init(&w->uv) != 0)
 		log_fatal("uv_loop_init failed");
 	start_context(w);

@@ -9,10 +9,13 @@ struct eio_sessions;
 struct loop;
 struct ws;
 
-/* One per process: it nests itself in the loop. A failure to start is fatal.
- * max_payload: largest message of a client, in bytes. */
+struct ws_conf {
+	size_t max_payload;	/* of one message of a client, in bytes */
+};
+
+/* One per process: it nests itself in the loop. A failure to start is fatal. */
 struct ws *ws_new(struct loop *l, struct eio_sessions *sessions,
-		  size_t max_payload);
+		  const struct ws_conf *c);
 /* After eio_sessions_free(), when the loop no longer runs. */
 void ws_free(struct ws **w);
 /* WebSocket connections, closing ones included. */
