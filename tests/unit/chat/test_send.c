@@ -1,0 +1,389 @@
+/* message:send with everything around it faked: the order of a stream, what is
+ * asked of whom, and who is told what. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/protocol/auth_token.h"
+#include "common/queue/push_queue.h"
+#include "common/store/message_store.h"
+#include "worker/chat/chat.h"
+#include "worker/directory.h"
+
+#define MAX 64
+
+/* --- what the fakes saw --- */
+static struct {
+	char frames[MAX][400];		/* sio_send and sio_ack, in order */
+	int nframes;
+	struct message *inserts[MAX];
+	struct {
+		store_insert_cb *cb;
+		void *arg;
+	} insert_cb[MAX];
+	int ninserts;
+	struct {
+		store_last_cb *cb;
+		void *arg;
+	} last;
+	int nlast;
+	struct {
+		directory_match_cb *cb;
+		void *arg;
+	} match;
+	bool match_async;
+	int match_err;
+	struct {
+		enum envelope_kind kind;
+		char user[32];
+		enum router_extra extra;
+		router_cb *cb;
+		void *arg;
+	} routes[MAX];
+	int nroutes;
+	int ngets;
+	int64_t seen_message_at;
+} saw;
+
+static const struct match the_match = { "m1", "anna", "ben", true };
+
+/* --- socket --- */
+void sio_send(struct sio_socket *k, struct slice frame)
+{
+	snprintf(saw.frames[saw.nframes++], 400, "%d %.*s", (int)(uintptr_t)k,
+		 (int)frame.n, frame.p);
+}
+void sio_ack(struct sio_socket *k, int64_t ack, struct slice json)
+{
+	snprintf(saw.frames[saw.nframes++], 400, "%d ack%d %.*s",
+		 (int)(uintptr_t)k, (int)ack, (int)json.n, json.p);
+}
+uint32_t sio_mark(struct sio_socket *k)
+{
+	return (uint32_t)(uintptr_t)k;
+}
+void sio_accept(struct sio_socket *k) { (void)k; }
+void sio_refuse(struct sio_socket *k, const char *m) { (void)k; (void)m; }
+void sio_disconnect(struct sio_socket *k, enum close_reason w) { (void)k; (void)w; }
+void sio_socket_attach(struct sio_socket *k, void *up) { (void)k; (void)up; }
+const char *sio_socket_id(const struct sio_socket *k) { (void)k; return "sid"; }
+struct eio_session *sio_socket_session(const struct sio_socket *k) { (void)k; return NULL; }
+const char *eio_session_transport_name(const struct eio_session *s) { (void)s; return "fake"; }
+const char *close_reason_name(enum close_reason r) { (void)r; return "fake"; }
+
+/* --- store --- */
+void message_store_insert(struct message_store *s, const struct message *m,
+			  store_insert_cb *cb, void *arg)
+{
+	(void)s;
+	saw.inserts[saw.ninserts] = message_dup(m);
+	saw.insert_cb[saw.ninserts].cb = cb;
+	saw.insert_cb[saw.ninserts++].arg = arg;
+}
+void message_store_last_sent(struct message_store *s, const char *sender,
+			     const char *match, store_last_cb *cb, void *arg)
+{
+	(void)s;
+	cr_expect_str_eq(sender, "anna");
+	cr_expect_str_eq(match, "m1");
+	saw.nlast++;
+	saw.last.cb = cb;
+	saw.last.arg = arg;
+}
+void message_store_get(struct message_store *s,
+		       const char (*ids)[MESSAGE_ID_LEN + 1], size_t n,
+		       store_rows_cb *cb, void *arg)
+{
+	(void)s; (void)ids; (void)cb; (void)arg;
+	saw.ngets += (int)n;
+}
+void message_store_delivered(struct message_store *s, const struct store_confirm *c,
+			     store_rows_cb *cb, void *arg)
+{ (void)s; (void)c; (void)cb; (void)arg; }
+void message_store_read(struct message_store *s, const char *m, const struct store_confirm *c,
+			store_rows_cb *cb, void *arg)
+{ (void)s; (void)m; (void)c; (void)cb; (void)arg; }
+void message_store_set_owe(struct message_store *s, const char *id, int64_t owe,
+			   void (*cb)(void *arg, int err), void *arg)
+{ (void)s; (void)id; (void)owe; (void)cb; (void)arg; }
+
+/* --- directory --- */
+void directory_match(struct directory *d, const char *id, directory_match_cb *cb,
+		     void *arg)
+{
+	(void)d;
+	if (saw.match_async) {
+		saw.match.cb = cb;
+		saw.match.arg = arg;
+		return;
+	}
+	cb(arg, saw.match_err, saw.match_err == 0 && strcmp(id, "m1") == 0 ?
+				       &the_match : NULL);
+}
+void directory_peers(struct directory *d, const char *u, directory_peers_cb *cb, void *arg)
+{ (void)d; (void)u; (void)cb; (void)arg; }
+const char *directory_name(struct directory *d, const char *u) { (void)d; (void)u; return NULL; }
+void directory_seen(struct directory *d, const char *u, int64_t at) { (void)d; (void)u; (void)at; }
+void directory_message_at(struct directory *d, const char *m, int64_t at)
+{
+	(void)d; (void)m;
+	saw.seen_message_at = at;
+}
+
+/* --- router, presence, queue, tokens --- */
+void router_send(struct router *r, const struct envelope *e, enum router_extra x,
+		 router_cb *cb, void *arg)
+{
+	(void)r;
+	saw.routes[saw.nroutes].kind = e->kind;
+	snprintf(saw.routes[saw.nroutes].user, 32, "%.*s", (int)e->user_id.n, e->user_id.p);
+	saw.routes[saw.nroutes].extra = x;
+	saw.routes[saw.nroutes].cb = cb;
+	saw.routes[saw.nroutes++].arg = arg;
+}
+void router_typing(struct router *r, const char *m, const char *u, bool t, const struct envelope *e)
+{ (void)r; (void)m; (void)u; (void)t; (void)e; }
+void router_read(struct router *r, const char *m, const char *u, const char (*ids)[25], size_t n)
+{ (void)r; (void)m; (void)u; (void)ids; (void)n; }
+void presence_enter(struct presence *p, const char *u, const char *s,
+		    void (*cb)(void *arg, int err), void *arg)
+{ (void)p; (void)u; (void)s; (void)cb; (void)arg; }
+void presence_leave(struct presence *p, const char *u) { (void)p; (void)u; }
+void push_queue_add(struct push_queue *q, const char *k, const char *u, struct slice j,
+		    push_add_cb *cb, void *arg)
+{ (void)q; (void)k; (void)u; (void)j; (void)cb; (void)arg; }
+
+/* --- the chat under test: anna on sockets 1 and 2, ben on 3 --- */
+static struct chat c;
+static struct device *anna1, *anna2, *ben;
+
+static struct device *device(const char *user, int socket)
+{
+	struct device *d = device_new(&c, &c.users, user,
+				      (struct sio_socket *)(uintptr_t)socket);
+
+	d->accepted = true;
+	return d;
+}
+
+static void setup(void)
+{
+	clock_fake_set(1000000, 5000000000);
+	c.loop = loop_new();
+	c.conf = (struct chat_conf){ .src = "h:b:1", .content_max = 100,
+				     .delivery_timeout_ms = 10000 };
+	chat_init(&c);
+	anna1 = device("anna", 1);
+	anna2 = device("anna", 2);
+}
+
+static void teardown(void)
+{
+	char id[PW_ID_MAX + 1];
+
+	for (int i = 0; i < saw.ninserts; i++)
+		free(saw.inserts[i]);
+	device_gone(&c.users, anna2, id);
+	if (anna1 != NULL)
+		device_gone(&c.users, anna1, id);
+	if (ben != NULL)
+		device_gone(&c.users, ben, id);
+	cr_expect_eq(c.ops, 0, "every send was answered");
+	chat_free(&c);
+	loop_free(&c.loop);
+}
+
+TestSuite(send, .init = setup, .fini = teardown, .timeout = 10);
+
+static void send_text(const char *match, const char *content, const char *temp_id,
+		      int64_t ack)
+{
+	json_t *j = json_pack("{s:s, s:s, s:s*}", "matchId", match, "content",
+			      content, "tempId", temp_id);
+
+	ev_send(anna1, j, ack);
+	json_decref(j);
+}
+
+static void answer_last(int err, int64_t at)
+{
+	saw.last.cb(saw.last.arg, err, at);
+}
+
+static void answer_insert(int i, enum store_result r, const struct message *first)
+{
+	saw.insert_cb[i].cb(saw.insert_cb[i].arg, r, first);
+}
+
+static void answer_route(int i, int err, unsigned receivers, bool leaving)
+{
+	struct route_result r = { .receivers = receivers, .leaving = leaving };
+
+	saw.routes[i].cb(saw.routes[i].arg, err, &r);
+}
+
+static bool frame_has(int i, const char *prefix, const char *part)
+{
+	return strncmp(saw.frames[i], prefix, strlen(prefix)) == 0 &&
+	       strstr(saw.frames[i], part) != NULL;
+}
+
+Test(send, held_until_the_match_and_last_are_known)
+{
+	saw.match_async = true;
+	send_text("m1", "one", "a", SIO_NO_ACK);
+	send_text("m1", "two", "b", SIO_NO_ACK);
+	cr_expect_eq(saw.ninserts, 0);
+	saw.match_async = false;
+	saw.match.cb(saw.match.arg, 0, &the_match);
+	cr_expect_eq(saw.nlast, 1, "one query for the stream's first use");
+	cr_expect_eq(saw.ninserts, 0);
+	send_text("m1", "three", "c", SIO_NO_ACK);
+	answer_last(0, 5000000 + 50);	/* ahead of our clock by 50 ms */
+	cr_assert_eq(saw.ninserts, 3);
+	for (int i = 0; i < 3; i++) {
+		const char *const want[] = { "one", "two", "three" };
+		const struct message *m = saw.inserts[i];
+
+		cr_expect_eq(strncmp(m->content.p, want[i], m->content.n), 0);
+		cr_expect_eq(m->sent_at_ms, 5000051 + i, "after what was sent");
+		cr_expect_str_eq(m->recipient_id, "ben");
+		cr_expect_eq(m->owe, m->pos + 10000000);
+		cr_expect_eq(m->chg, m->pos);
+		cr_expect_str_eq(m->src, "h:b:1");
+	}
+	cr_expect_lt(saw.inserts[0]->pos, saw.inserts[1]->pos);
+	cr_expect_eq(saw.nframes, 0, "nothing is said before it is durable");
+	for (int i = 0; i < 3; i++)
+		answer_insert(i, STORE_UNAVAILABLE, NULL);
+}
+
+Test(send, a_stranger_costs_no_store_query)
+{
+	send_text("m2", "hi", "a", 7);
+	cr_expect_eq(saw.nlast, 0);
+	cr_assert_eq(saw.nframes, 2);
+	cr_expect(frame_has(0, "1 42[\"error\"", "\"code\":\"INVALID_MATCH\""));
+	cr_expect(frame_has(0, "1 ", "\"tempId\":\"a\""));
+	cr_expect(frame_has(1, "1 ack7 {\"ok\":false", "INVALID_MATCH"));
+}
+
+Test(send, unknown_match_is_never_called_invalid)
+{
+	saw.match_err = -EAGAIN;
+	send_text("m1", "hi", "a", SIO_NO_ACK);
+	cr_assert_eq(saw.nframes, 1);
+	cr_expect(frame_has(0, "1 42[\"error\"", "SERVICE_UNAVAILABLE"));
+}
+
+Test(send, last_unknown_refuses_all_that_wait)
+{
+	send_text("m1", "one", "a", SIO_NO_ACK);
+	send_text("m1", "two", "b", SIO_NO_ACK);
+	answer_last(-ETIMEDOUT, 0);
+	cr_assert_eq(saw.nframes, 2);
+	cr_expect(frame_has(0, "1 42[\"error\"", "\"tempId\":\"a\""));
+	cr_expect(frame_has(1, "1 42[\"error\"", "\"tempId\":\"b\""));
+	cr_expect_eq(saw.ninserts, 0);
+}
+
+Test(send, stored_is_told_and_routed)
+{
+	ben = device("ben", 3);
+	send_text("m1", "hi", "a", 4);
+	answer_last(0, 0);
+	answer_insert(0, STORE_OK, NULL);
+	cr_assert_eq(saw.nframes, 4);
+	cr_expect(frame_has(0, "1 42[\"message:sent\"", "\"tempId\":\"a\""));
+	cr_expect(frame_has(1, "1 ack4 {\"ok\":true", "\"messageId\""));
+	cr_expect(frame_has(2, "3 42[\"message:new\"", "\"content\":\"hi\""));
+	cr_expect_null(strstr(saw.frames[2], "tempId"));
+	cr_expect(frame_has(3, "2 42[\"message:new\"", "\"tempId\":\"a\""),
+		  "the sender's other device, not the asking one");
+	cr_assert_eq(saw.nroutes, 2);
+	cr_expect_eq(saw.routes[0].kind, ENV_MESSAGE);
+	cr_expect_str_eq(saw.routes[0].user, "ben");
+	cr_expect_eq(saw.routes[0].extra, ROUTE_UNREAD);
+	cr_expect_eq(saw.routes[1].kind, ENV_OWN_COPY);
+	cr_expect_str_eq(saw.routes[1].user, "anna");
+	cr_expect_eq(ben->npending, 1);
+	cr_expect_eq(saw.seen_message_at, saw.inserts[0]->sent_at_ms);
+	answer_route(0, 0, 0, false);
+	cr_expect(list_empty(&c.due), "ben has it here: no push");
+}
+
+/* {receivers, leaving, err} -> is a push due at once? */
+static const struct {
+	unsigned receivers;
+	bool leaving;
+	int err;
+	bool due;
+} offline[] = {
+	{ 0, false, 0, true },
+	{ 0, true, 0, false },		/* within his grace */
+	{ 1, false, 0, false },
+	{ 0, false, -ENOTCONN, false },	/* Redis cannot say: it stays owing */
+};
+
+Test(send, push_is_due_when_nobody_is_there)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(offline); i++) {
+		char temp_id[8];
+
+		snprintf(temp_id, sizeof(temp_id), "t%zu", i);
+		send_text("m1", "hi", temp_id, SIO_NO_ACK);
+		if (i == 0)
+			answer_last(0, 0);
+		answer_insert((int)i, STORE_OK, NULL);
+		answer_route((int)i * 2, offline[i].err, offline[i].receivers,
+			     offline[i].leaving);
+		cr_expect_eq(!list_empty(&c.due), offline[i].due, "%zu", i);
+		while (!list_empty(&c.due))
+			free(list_shift(&c.due));
+	}
+}
+
+Test(send, duplicate_is_answered_with_the_first_and_not_routed)
+{
+	struct message first = { .id = "0123456789abcdef01234567",
+				 .sent_at_ms = 4999000 };
+
+	send_text("m1", "hi", "a", SIO_NO_ACK);
+	answer_last(0, 0);
+	answer_insert(0, STORE_DUPLICATE, &first);
+	cr_assert_eq(saw.nframes, 1);
+	cr_expect(frame_has(0, "1 42[\"message:sent\"", first.id));
+	cr_expect(frame_has(0, "1 ", "1970-01-01T01:23:19.000Z"));
+	cr_expect_eq(saw.nroutes, 0);
+}
+
+Test(send, clash_and_refusal_have_their_codes)
+{
+	send_text("m1", "hi", "a", SIO_NO_ACK);
+	answer_last(0, 0);
+	answer_insert(0, STORE_CLASH, NULL);
+	send_text("m1", "hi", "b", SIO_NO_ACK);
+	answer_insert(1, STORE_REFUSED, NULL);
+	cr_assert_eq(saw.nframes, 2);
+	cr_expect(frame_has(0, "1 ", "INVALID_PAYLOAD"));
+	cr_expect(frame_has(1, "1 ", "MESSAGE_SEND_FAILED"));
+	cr_expect_eq(saw.nroutes, 0);
+}
+
+Test(send, asker_gone_meanwhile)
+{
+	char id[PW_ID_MAX + 1];
+
+	send_text("m1", "hi", "a", 1);
+	answer_last(0, 0);
+	device_gone(&c.users, anna1, id);
+	anna1 = NULL;
+	answer_insert(0, STORE_OK, NULL);
+	cr_assert_eq(saw.nframes, 1, "only the other device's copy");
+	cr_expect(frame_has(0, "2 42[\"message:new\"", "hi"));
+	cr_expect_eq(saw.nroutes, 2, "an accepted message is routed all the same");
+	answer_route(0, 0, 1, false);
+}
