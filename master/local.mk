@@ -1,9 +1,32 @@
+# Everything but the main functions, for the tests.
+noinst_LIBRARIES += master/libmaster.a
+master_libmaster_a_SOURCES = \
+	master/conf_fd.c master/conf_fd.h \
+	master/control.c master/control.h \
+	master/control_rows.h \
+	master/control_socket.c master/control_socket.h \
+	master/ids_file.c master/ids_file.h \
+	master/instance.c master/instance.h \
+	master/listener.c master/listener.h \
+	master/paths.c master/paths.h \
+	master/query.c master/query.h \
+	master/run_dir.c master/run_dir.h \
+	master/slot.h \
+	master/status.c master/status.h \
+	master/supervisor.c master/supervisor.h \
+	master/tend.c
+master_libmaster_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+
 sbin_PROGRAMS += master/pairwire
 master_pairwire_SOURCES = master/main.c
-master_pairwire_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
-master_pairwire_LDADD = $(CONF_LIBS) $(IPC_LIBS) $(LOOP_LIBS) $(JANSSON_LIBS)
+master_pairwire_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+master_pairwire_LDADD = master/libmaster.a common/libconf.a common/libipc.a \
+	$(LOOP_LIBS) $(INIH_LIBS) $(JANSSON_LIBS)
 
 bin_PROGRAMS += master/pairwirectl
-master_pairwirectl_SOURCES = master/pairwirectl.c
+master_pairwirectl_SOURCES = \
+	master/control_rows.h \
+	master/ctl_print.c master/ctl_print.h \
+	master/pairwirectl.c
 master_pairwirectl_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
-master_pairwirectl_LDADD = $(CONF_LIBS) $(JANSSON_LIBS)
+master_pairwirectl_LDADD = master/libmaster.a $(CONF_LIBS) $(JANSSON_LIBS)

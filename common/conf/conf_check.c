@@ -9,6 +9,10 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 
+/* It is part of Redis keys, log fields and JSON. */
+#define NODE_CHARS \
+	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+
 static bool begins(const char *s, const char *prefix)
 {
 	return strncmp(s, prefix, strlen(prefix)) == 0;
@@ -48,9 +52,9 @@ static int check_text(struct conf_reading *rd)
 	if (*c->control_socket != '/')
 		return conf_error(rd, CONF_KEY_control_socket,
 				  "must be an absolute path");
-	if (c->node[strcspn(c->node, " \t:/{}")] != '\0')
+	if (c->node[strspn(c->node, NODE_CHARS)] != '\0')
 		return conf_error(rd, CONF_KEY_node,
-				  "must not contain spaces or any of : / { }");
+				  "only letters, digits and . _ - are allowed");
 	return 0;
 }
 

@@ -16,3 +16,5 @@ tests_unit_test_stats_SOURCES = tests/unit/test_stats.c
 tests_unit_test_stats_CFLAGS = $(TEST_CFLAGS)
 tests_unit_test_stats_LDADD = $(IPC_LIBS) $(TEST_LIBS)
 TESTS += tests/unit/test_stats
+
+include tests/master/local.mk

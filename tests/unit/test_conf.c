@@ -168,7 +168,7 @@ Test(conf, errors_name_the_place)
 		{ "[server]\nnode = \"a\\nb\"\n",
 		  "FILE:2: node: contains a control character" },
 		{ "[server]\nnode = a:b\n" GOOD,
-		  "FILE:2: node: must not contain spaces or any of : / { }" },
+		  "FILE:2: node: only letters, digits and . _ - are allowed" },
 		{ "[log]\nlog_level = loud\n" GOOD,
 		  "FILE:2: log_level: \"loud\" is not error, warning, info or "
 		  "debug" },

@@ -1,0 +1,99 @@
+#include "master/control_socket.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static int address(const char *path, struct sockaddr_un *sa)
+{
+	*sa = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	if (strlen(path) >= sizeof(sa->sun_path))
+		return -ENAMETOOLONG;
+	memcpy(sa->sun_path, path, strlen(path) + 1);
+	return 0;
+}
+
+int control_socket_connect(const char *path)
+{
+	struct sockaddr_un sa;
+	int rc = address(path, &sa);
+	int fd;
+
+	if (rc != 0)
+		return rc;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd == -1)
+		return -errno;
+	if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == -1) {
+		rc = -errno;
+		close(fd);
+		return rc;
+	}
+	return fd;
+}
+
+/* The run directory's lock does not cover a control_socket elsewhere. */
+static int remove_dead(const char *path)
+{
+	struct stat st;
+	int fd;
+
+	if (lstat(path, &st) == -1)
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISSOCK(st.st_mode))
+		return -EEXIST;
+	fd = control_socket_connect(path);
+	if (fd >= 0) {
+		close(fd);
+		return -EADDRINUSE;
+	}
+	if (fd != -ECONNREFUSED)
+		return fd;
+	return unlink(path) == -1 ? -errno : 0;
+}
+
+static int bind_at(const char *path)
+{
+	struct sockaddr_un sa;
+	int rc = address(path, &sa);
+	mode_t mask;
+	int fd;
+
+	if (rc != 0)
+		return rc;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd == -1)
+		return -errno;
+	/* The mode is right from the first moment on. */
+	mask = umask(0117);
+	rc = bind(fd, (struct sockaddr *)&sa, sizeof(sa)) == -1 ? -errno : 0;
+	umask(mask);
+	if (rc == 0 && listen(fd, 64) == -1)
+		rc = -errno;
+	if (rc != 0) {
+		close(fd);
+		return rc;
+	}
+	return fd;
+}
+
+int control_socket_listen(const char *path, char err[256])
+{
+	int fd = remove_dead(path);
+
+	if (fd == 0)
+		fd = bind_at(path);
+	if (fd == -EADDRINUSE)
+		snprintf(err, 256, "control_socket %s: another master has it",
+			 path);
+	else if (fd == -EEXIST)
+		snprintf(err, 256, "control_socket %s: there is something else "
+			 "than a socket", path);
+	else if (fd < 0)
+		snprintf(err, 256, "control_socket %s: %s", path, strerror(-fd));
+	return fd;
+}

@@ -1,0 +1,206 @@
+#include "master/ctl_print.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/base/base.h"
+
+static int64_t number(const json_t *o, const char *key)
+{
+	return json_integer_value(json_object_get(o, key));
+}
+
+static const char *text(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s != NULL ? s : "-";
+}
+
+/* The two largest units: "3d 4h", "12s". */
+static void duration(int64_t ms, char *out, size_t n)
+{
+	int64_t s = ms / 1000;
+
+	if (s >= 86400)
+		snprintf(out, n, "%" PRId64 "d %" PRId64 "h", s / 86400,
+			 s % 86400 / 3600);
+	else if (s >= 3600)
+		snprintf(out, n, "%" PRId64 "h %" PRId64 "m", s / 3600,
+			 s % 3600 / 60);
+	else if (s >= 60)
+		snprintf(out, n, "%" PRId64 "m %" PRId64 "s", s / 60, s % 60);
+	else
+		snprintf(out, n, "%" PRId64 "s", s);
+}
+
+#define COLUMNS 10
+#define CELL 24
+
+/* A table whose columns are as wide as their widest cell; one row at a time is
+ * given by cells(), row -1 being the heads. Columns from `right` on are numbers
+ * and set to the right. */
+static void print_table(int rows, size_t right,
+			void (*cells)(const void *arg, int row,
+				      char out[COLUMNS][CELL]),
+			const void *arg, size_t columns)
+{
+	size_t width[COLUMNS] = { 0 };
+	char row[COLUMNS][CELL];
+
+	for (int i = -1; i < rows; i++) {
+		cells(arg, i, row);
+		for (size_t c = 0; c < columns; c++)
+			if (strlen(row[c]) > width[c])
+				width[c] = strlen(row[c]);
+	}
+	for (int i = -1; i < rows; i++) {
+		cells(arg, i, row);
+		for (size_t c = 0; c < columns; c++) {
+			int w = (int)width[c];
+
+			if (c >= right)
+				printf("%s%*s", c > 0 ? "  " : "", w, row[c]);
+			else
+				printf("%s%-*s", c > 0 ? "  " : "",
+				       c + 1 < columns ? w : 0, row[c]);
+		}
+		putchar('\n');
+	}
+}
+
+static void number_cell(char out[CELL], const json_t *v)
+{
+	if (json_is_integer(v))
+		snprintf(out, CELL, "%" PRId64, (int64_t)json_integer_value(v));
+	else
+		snprintf(out, CELL, "-");
+}
+
+static void head_cells(char out[COLUMNS][CELL], const char *const *heads,
+		       size_t n)
+{
+	for (size_t c = 0; c < n; c++)
+		snprintf(out[c], CELL, "%s", heads[c]);
+}
+
+#define STATUS_COLUMNS 9
+
+static void status_cells(const void *arg, int row, char out[COLUMNS][CELL])
+{
+	static const char *const heads[] = { "slot", "instance", "pid", "state",
+					     "uptime", "connections", "users",
+					     "messages", "restarts" };
+	const json_t *slot, *stats;
+
+	if (row == -1) {
+		head_cells(out, heads, STATUS_COLUMNS);
+		return;
+	}
+	slot = json_array_get(json_object_get(arg, "slots"), (size_t)row);
+	stats = json_object_get(slot, "stats");
+	number_cell(out[0], json_object_get(slot, "slot"));
+	number_cell(out[1], json_object_get(slot, "instance"));
+	number_cell(out[2], json_object_get(slot, "pid"));
+	snprintf(out[3], CELL, "%.20s", text(slot, "state"));
+	if (json_is_integer(json_object_get(slot, "uptime_ms")))
+		duration(number(slot, "uptime_ms"), out[4], CELL);
+	else
+		snprintf(out[4], CELL, "-");
+	number_cell(out[5], json_object_get(stats, "connections"));
+	number_cell(out[6], json_object_get(stats, "users"));
+	number_cell(out[7], json_object_get(stats, "messages_accepted"));
+	number_cell(out[8], json_object_get(slot, "restarts"));
+}
+
+static void print_backend(const char *name, const json_t *data, const char *key)
+{
+	int64_t ready = number(data, "ready");
+	int64_t up = number(json_object_get(data, "totals"), key);
+	const char *state = up == 0 ? "down" : up < ready ? "partly up" : "up";
+
+	printf("  %-22s %s", name, state);
+	if (up != 0 && up < ready)
+		printf(" (%" PRId64 " of %" PRId64 " workers)", up, ready);
+	putchar('\n');
+}
+
+void print_status(const json_t *data)
+{
+	const json_t *totals = json_object_get(data, "totals");
+	bool v6 = strchr(text(data, "host"), ':') != NULL;
+	char up[32];
+
+	duration(number(data, "uptime_ms"), up, sizeof(up));
+	printf("pairwire %s on %s: %s, %s%s%s:%" PRId64 ", up %s, %" PRId64
+	       " of %" PRId64 " workers ready\n\n", text(data, "version"),
+	       text(data, "node"), text(data, "state"), v6 ? "[" : "",
+	       text(data, "host"), v6 ? "]" : "", number(data, "port"), up,
+	       number(data, "ready"), number(data, "workers"));
+	print_table((int)json_array_size(json_object_get(data, "slots")), 5,
+		    status_cells, data, STATUS_COLUMNS);
+	printf("\nin all: %" PRId64 " connections, %" PRId64 " users, %" PRId64
+	       " messages since the start\n", number(totals, "connections"),
+	       number(totals, "users"), number(totals, "messages_accepted"));
+	printf("\nbackends:\n");
+	print_backend("redis", data, "redis_up");
+	print_backend("redis subscription", data, "redis_sub_up");
+	print_backend("directory database", data, "postgres_up");
+	print_backend("directory changes", data, "listen_up");
+	print_backend("message store", data, "store_up");
+}
+
+#define USER_COLUMNS 5
+
+/* since: a time as text, or ms since the epoch. */
+static void since_cell(char out[CELL], const json_t *v)
+{
+	time_t s = (time_t)(json_integer_value(v) / 1000);
+	struct tm tm;
+
+	if (json_is_string(v))
+		snprintf(out, CELL, "%.23s", json_string_value(v));
+	else if (json_is_integer(v) && gmtime_r(&s, &tm) != NULL)
+		strftime(out, CELL, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	else
+		snprintf(out, CELL, "-");
+}
+
+static void user_cells(const void *arg, int row, char out[COLUMNS][CELL])
+{
+	static const char *const heads[] = { "sid", "transport", "since", "slot",
+					     "instance" };
+	const json_t *device;
+
+	if (row == -1) {
+		head_cells(out, heads, USER_COLUMNS);
+		return;
+	}
+	device = json_array_get(json_object_get(arg, "devices"), (size_t)row);
+	snprintf(out[0], CELL, "%.23s", text(device, "sid"));
+	snprintf(out[1], CELL, "%.23s", text(device, "transport"));
+	since_cell(out[2], json_object_get(device, "since"));
+	number_cell(out[3], json_object_get(device, "slot"));
+	number_cell(out[4], json_object_get(device, "instance"));
+}
+
+void print_user(const json_t *data)
+{
+	const json_t *devices = json_object_get(data, "devices");
+	const json_t *silent = json_object_get(data, "unanswered");
+
+	if (json_array_size(devices) == 0)
+		printf("no device of this user is connected to this host\n");
+	else
+		print_table((int)json_array_size(devices), 3, user_cells, data,
+			    USER_COLUMNS);
+	for (size_t i = 0; i < json_array_size(silent); i++) {
+		const json_t *one = json_array_get(silent, i);
+
+		printf("slot %" PRId64 " (instance %" PRId64 "): %s\n",
+		       number(one, "slot"), number(one, "instance"),
+		       text(one, "reason"));
+	}
+}
