@@ -47,6 +47,7 @@ static const char *level_name(enum log_level level)
 }
 
 /* One write per line, so that lines of several processes do not mix. */
+PRINTF(2, 0)
 static void log_line(enum log_level level, const char *fmt, va_list ap)
 {
 	char line[2048];
