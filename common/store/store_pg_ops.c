@@ -18,19 +18,24 @@
 	"m.chg, " STORE_PG_MS("m.delivered_at") ", "                 \
 	STORE_PG_MS("m.read_at")
 
+/* Conditions that no index shall answer: the rows are found by id, and these
+ * only looked at then. Written plainly, the planner might read the whole of an
+ * index that was small when it planned. */
+#define IS(col, value) col " || '' = " value
+#define UNDELIVERED "coalesce(m.delivered_at, '-infinity') = '-infinity'"
+#define OWING "m.owe + 0 <> 0"
+
 const struct pg_stmt store_pg_get = {
 	.name = "store_get",
 	.sql = "SELECT " STORE_PG_ROW " FROM messages WHERE id = ANY($1::text[])",
 	.nparams = 1,
 };
 
-/* From the end of the match's history to the first row of this sender. The
- * empty string keeps the planner from taking the sender's index instead and
- * sorting all he ever wrote. */
+/* From the end of the match's history to the first row of this sender. */
 static const struct pg_stmt last_sent = {
 	.name = "store_last_sent",
 	.sql = "SELECT " STORE_PG_MS("sent_at") " FROM messages "
-	       "WHERE match_id = $1 AND sender_id || '' = $2 "
+	       "WHERE match_id = $1 AND " IS("sender_id", "$2") " "
 	       "ORDER BY sent_at DESC, id DESC LIMIT 1",
 	.nparams = 2,
 };
@@ -41,8 +46,8 @@ static const struct pg_stmt delivered = {
 	       " owe = 0, chg = u.chg "
 	       "FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[],"
 	       " $5::int[]) AS u (id, recipient_id, at_ms, chg, call) "
-	       "WHERE m.id = u.id AND m.recipient_id = u.recipient_id"
-	       " AND m.delivered_at IS NULL "
+	       "WHERE m.id = ANY($1::text[]) AND m.id = u.id AND "
+	       IS("m.recipient_id", "u.recipient_id") " AND " UNDELIVERED " "
 	       "RETURNING u.call, " CHANGED,
 	.nparams = 5,
 };
@@ -52,16 +57,16 @@ static const struct pg_stmt mark_read = {
 	.sql = "UPDATE messages m SET read_at = " AT("$4") ","
 	       " delivered_at = coalesce(delivered_at, " AT("$4") "),"
 	       " owe = 0, chg = $5::bigint "
-	       "WHERE m.id = ANY($1::text[]) AND m.match_id = $2"
-	       " AND m.recipient_id = $3 AND m.read_at IS NULL "
+	       "WHERE m.id = ANY($1::text[]) AND " IS("m.match_id", "$2")
+	       " AND " IS("m.recipient_id", "$3") " AND m.read_at IS NULL "
 	       "RETURNING 0, " CHANGED,
 	.nparams = 5,
 };
 
 static const struct pg_stmt set_owe = {
 	.name = "store_set_owe",
-	.sql = "UPDATE messages SET owe = $2::bigint WHERE id = $1"
-	       " AND delivered_at IS NULL AND owe <> 0",
+	.sql = "UPDATE messages m SET owe = $2::bigint WHERE m.id = $1 AND "
+	       UNDELIVERED " AND " OWING,
 	.nparams = 2,
 };
 
@@ -168,8 +173,8 @@ static void on_op(void *arg, int err, const PGresult *res)
 	store_op_done(op, err);
 }
 
-/* In order of id, so that the workers of two devices that confirm the same
- * messages lock the rows in the same order. */
+/* In order of id, as the index is read: the workers of two devices that
+ * confirm the same messages lock the rows in the same order. */
 static void send_delivered(struct call *c)
 {
 	const struct store_op *op = c->op;

@@ -9,7 +9,7 @@
 #include "common/base/log.h"
 #include "common/store/store_pg.h"
 
-#define RETRY_MS 5000
+#define RETRY_MS 2000
 
 static const struct pg_stmt look = {
 	.name = "store_look",
