@@ -169,9 +169,11 @@ static void on_message(void *arg, int what)
 			on_answer(i, &m);
 	}
 	if (rc == -EPIPE) {
-		/* It is exiting, most likely; SIGCHLD comes. */
+		/* It is exiting, most likely; SIGCHLD comes. Told to stop, it
+		 * may tidy up until stop_timeout. */
 		io_watch(&i->io, 0);
-		timer_arm(&i->eof, EOF_GRACE_MS);
+		if (i->state != INSTANCE_STOPPING)
+			timer_arm(&i->eof, EOF_GRACE_MS);
 	} else if (rc < 0) {
 		distrust(i, "its message is malformed");
 	}
