@@ -169,11 +169,9 @@ static void on_message(void *arg, int what)
 			on_answer(i, &m);
 	}
 	if (rc == -EPIPE) {
-		/* It is exiting, most likely; SIGCHLD comes. Told to stop, it
-		 * may tidy up until stop_timeout. */
+		/* It is exiting, most likely; SIGCHLD comes. */
 		io_watch(&i->io, 0);
-		if (i->state != INSTANCE_STOPPING)
-			timer_arm(&i->eof, EOF_GRACE_MS);
+		timer_arm(&i->eof, EOF_GRACE_MS);
 	} else if (rc < 0) {
 		distrust(i, "its message is malformed");
 	}

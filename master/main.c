@@ -178,10 +178,6 @@ static int start(struct master *m)
 		return rc;
 	}
 	m->status = status_new(m->conf, m->listeners);
-	/* Handled once the loop turns, even if they come before. */
-	loop_signal(m->loop, SIGTERM, on_stop_signal, m);
-	loop_signal(m->loop, SIGINT, on_stop_signal, m);
-	loop_signal(m->loop, SIGHUP, on_hangup, m);
 	rc = supervisor_new(m->loop, m->conf, m->listeners, workers,
 			    m->worker_path, &events, &m->sup);
 	if (rc != 0) {
@@ -189,6 +185,9 @@ static int start(struct master *m)
 		return rc;
 	}
 	m->queries = queries_new(m->loop, m->sup);
+	loop_signal(m->loop, SIGTERM, on_stop_signal, m);
+	loop_signal(m->loop, SIGINT, on_stop_signal, m);
+	loop_signal(m->loop, SIGHUP, on_hangup, m);
 	return 0;
 }
 

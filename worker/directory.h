@@ -26,16 +26,19 @@ struct match {
 };
 
 struct directory *directory_new(struct loop *l, const struct directory_conf *c);
-/* Pending writes are tried once more by directory_flush before. */
+/* What waits gets -ECANCELED. Pending writes are lost: directory_flush()
+ * before. */
 void directory_free(struct directory **d);
 
 /* err: 0 and m; 0 and m NULL: no such match; -EAGAIN: cannot know now (down).
+ * A connection that was lost just now is given a second to come back.
  * Unlike elsewhere, cb may run before this returns: a cache hit is the common
  * case and costs no detour. */
 typedef void directory_match_cb(void *arg, int err, const struct match *m);
 void directory_match(struct directory *d, const char *match_id,
 		     directory_match_cb *cb, void *arg);
-/* The others of all live matches of a user. Exactly once, later. */
+/* The others of all live matches of a user. Exactly once, later; -EAGAIN as
+ * above. */
 typedef void directory_peers_cb(void *arg, int err, const char *const *user_ids,
 				size_t n);
 void directory_peers(struct directory *d, const char *user_id,
@@ -51,8 +54,9 @@ void directory_message_at(struct directory *d, const char *match_id,
 /* Writes what is pending now; cb when the server answered, or with an error. */
 void directory_flush(struct directory *d, void (*cb)(void *arg, int err),
 		     void *arg);
-/* A match was, or is no longer, live: called on every invalidation, for what
- * others derived from it. May be NULL. */
+/* A match changed (came, went, is or is no longer live): for what others
+ * derived from it. match_id "": any may have, the notifications had a gap. fn
+ * may be NULL. */
 void directory_on_change(struct directory *d,
 			 void (*fn)(void *arg, const char *match_id), void *arg);
 

@@ -2,6 +2,10 @@
 noinst_LIBRARIES += worker/librouting.a
 worker_librouting_a_SOURCES = \
 	worker/directory.c worker/directory.h \
+	worker/directory/coalescer.c worker/directory/coalescer.h \
+	worker/directory/listen.c worker/directory/listen.h \
+	worker/directory/refusal.c worker/directory/refusal.h \
+	worker/directory/row_cache.c worker/directory/row_cache.h \
 	worker/presence.c worker/presence.h worker/presence_impl.h \
 	worker/presence_lease.c \
 	worker/presence_script.c \

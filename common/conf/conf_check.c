@@ -132,43 +132,28 @@ static void add_escaped(struct buf *b, const char *s, const char *also)
 	}
 }
 
-/* The forms that common/queue takes apart again. */
-static void add_unix_url(struct buf *b, const struct conf *c)
-{
-	buf_adds(b, "redis+unix://");
-	add_escaped(b, c->redis_host, "/");
-	buf_printf(b, "?db=%u", (unsigned)c->redis_db);
-	if (*c->redis_password != '\0') {
-		buf_adds(b, "&password=");
-		add_escaped(b, c->redis_password, "");
-	}
-}
-
-static void add_tcp_url(struct buf *b, const struct conf *c)
-{
-	bool v6 = strchr(c->redis_host, ':') != NULL;
-
-	buf_adds(b, "redis://");
-	if (*c->redis_password != '\0') {
-		buf_addc(b, ':');
-		add_escaped(b, c->redis_password, "");
-		buf_addc(b, '@');
-	}
-	buf_adds(b, v6 ? "[" : "");
-	add_escaped(b, c->redis_host, ":");
-	buf_printf(b, "%s:%u/%u", v6 ? "]" : "", (unsigned)c->redis_port,
-		   (unsigned)c->redis_db);
-}
-
 static char *redis_url(const struct conf *c)
 {
+	bool path = *c->redis_host == '/';
+	bool v6 = !path && strchr(c->redis_host, ':') != NULL;
 	struct buf b = { 0 };
 	char *url;
 
-	if (*c->redis_host == '/')
-		add_unix_url(&b, c);
-	else
-		add_tcp_url(&b, c);
+	buf_adds(&b, path ? "redis+unix://" : "redis://");
+	if (*c->redis_password != '\0') {
+		buf_addc(&b, ':');
+		add_escaped(&b, c->redis_password, "");
+		buf_addc(&b, '@');
+	}
+	if (path) {
+		add_escaped(&b, c->redis_host, "/");
+		buf_printf(&b, "?db=%u", (unsigned)c->redis_db);
+	} else {
+		buf_adds(&b, v6 ? "[" : "");
+		add_escaped(&b, c->redis_host, ":");
+		buf_printf(&b, "%s:%u/%u", v6 ? "]" : "",
+			   (unsigned)c->redis_port, (unsigned)c->redis_db);
+	}
 	url = mem_strndup(b.p, b.len);
 	explicit_bzero(b.p, b.len);
 	buf_free(&b);

@@ -234,9 +234,6 @@ Test(control, slow_clients_block_nobody)
 		cr_assert_eq(send(idle[i], "\0\0", 2, MSG_NOSIGNAL), 2);
 	}
 	cr_expect_eq(rig_ctl(&r, "status", out, sizeof(out)), 0);
-	/* The one that was idle longest made room. */
-	cr_expect_eq(recv(idle[0], out, 1, MSG_DONTWAIT), 0);
-	cr_expect_eq(recv(idle[39], out, 1, MSG_DONTWAIT), -1);
 	many = client(&r);
 	for (int i = 0; i < 20; i++)
 		send_frame(many, request);
