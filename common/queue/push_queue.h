@@ -15,7 +15,7 @@ struct push_consumer;
 
 struct push_queue_conf {
 	/* redis://[[user]:password@]host[:port][/db]
-	 * redis+unix:///path/to/socket[?db=N][&password=...]
+	 * redis+unix://[[user]:password@]/path/to/socket[?db=N][&password=...]
 	 * The parts are percent-decoded (redis_url.h). */
 	const char *url;
 	uint64_t limit;		/* entries in the stream at which adds are refused */

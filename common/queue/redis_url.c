@@ -118,8 +118,8 @@ static int parse_address(struct slice in, struct redis_url *u, char err[256])
 		port = in;
 		host = split(&port, ':');
 	}
-	if (host.n == 0 || host.p[0] == '/' ||
-	    decode(host, u->host, sizeof(u->host)) != 0)
+	if (host.n == 0 || decode(host, u->host, sizeof(u->host)) != 0 ||
+	    u->host[0] == '/')
 		return fail(err, "bad or missing host name");
 	u->port = 6379;
 	if (port.p != NULL && (number(port, 65535, &u->port) != 0 || u->port == 0))
@@ -155,9 +155,22 @@ static int parse_tcp(struct slice in, struct redis_url *u, char err[256])
 
 static int parse_unix(struct slice in, struct redis_url *u, char err[256])
 {
-	struct slice query = in;
-	struct slice path = split(&query, '?');
+	struct slice query, path;
+	size_t at = 1;
+	int rc;
 
+	if (in.n > 0 && in.p[0] != '/') {	/* up to the '@' before the path */
+		while (at < in.n && (in.p[at] != '/' || in.p[at - 1] != '@'))
+			at++;
+		if (at >= in.n)
+			return fail(err, "redis+unix:// needs an absolute path");
+		rc = parse_userinfo((struct slice){ in.p, at - 1 }, u, err);
+		if (rc != 0)
+			return rc;
+		in = (struct slice){ in.p + at, in.n - at };
+	}
+	query = in;
+	path = split(&query, '?');
 	if (path.n == 0 || path.p[0] != '/' ||
 	    decode(path, u->host, sizeof(u->host)) != 0)
 		return fail(err, "redis+unix:// needs an absolute path");

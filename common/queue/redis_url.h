@@ -1,6 +1,6 @@
 /* Where a Redis is, as a URL. Pure.
  *   redis://[[user]:password@]host[:port][/db]
- *   redis+unix:///path/to/socket[?db=N][&password=...]
+ *   redis+unix://[[user]:password@]/path/to/socket[?db=N][&password=...]
  * The parts are percent-decoded; an IPv6 address stands in brackets. user must
  * be empty or "default": Pairwire authenticates with a password only. */
 #ifndef PW_REDIS_URL_H
