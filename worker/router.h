@@ -31,8 +31,8 @@ enum router_extra {
 };
 
 /* receivers: other instances that took it. present: the user is registered on
- * this very instance. leaving: nobody, but still within his grace (also: on an
- * instance only that does not listen, while its lease lasts).
+ * this very instance. leaving: nobody, but still within his grace, or on
+ * an instance that has its lease and does not listen just now.
  * err: not 0: Redis cannot say (r is all zeros). -ENOTCONN: down, or too much
  * is waiting for it: not sent. -ETIMEDOUT, -ECONNRESET: outcome unknown.
  * -EREMOTEIO: the script failed. -ECANCELED: router_free. Exactly once, never
