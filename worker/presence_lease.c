@@ -92,7 +92,6 @@ void presence_redis_up(struct presence *p)
 	p->epoch++;
 	timer_arm(&p->renew, p->renew_ms);
 	renew(p, p);
-	presence_repeat_leaves(p);
 	register_all(p);
 }
 
