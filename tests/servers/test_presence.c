@@ -1,0 +1,388 @@
+/* Presence over a real Redis: two instances, and what becomes of their users. */
+#include <errno.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "common/base/log.h"
+#include "tests/servers/loop_wait.h"
+#include "tests/servers/redis_admin.h"
+#include "worker/presence.h"
+
+#define LEASE_MS 600
+#define GRACE_MS 500
+
+static struct loop *l;
+
+/* What was announced, by whichever instance, about users "u0" … "u1299". */
+#define USERS 1300
+static struct {
+	unsigned came;
+	unsigned went;
+} told[USERS];
+
+struct node {
+	char instance[64];
+	struct redis *redis;
+	struct presence *presence;
+	unsigned reregistered;
+	const char *local[4];	/* users to be registered again */
+};
+
+static void on_changed(void *arg, const char *user_id, bool online)
+{
+	int i = atoi(user_id + 1);
+
+	(void)arg;
+	if (online)
+		told[i].came++;
+	else
+		told[i].went++;
+}
+
+static void on_reregister(void *arg)
+{
+	struct node *n = arg;
+
+	n->reregistered++;
+	for (size_t i = 0; i < ARRAY_SIZE(n->local); i++) {
+		if (n->local[i] != NULL)
+			presence_enter(n->presence, n->local[i], "again", NULL,
+				       NULL);
+	}
+}
+
+static void on_state(void *arg, bool up)
+{
+	struct node *n = arg;
+
+	if (up && n->presence != NULL)
+		presence_redis_up(n->presence);
+}
+
+static void node_start(struct node *n, const char *name, unsigned db,
+		       unsigned lease_ms)
+{
+	struct redis_conf redis;
+	struct presence_conf conf = { n->instance, lease_ms, GRACE_MS };
+	struct presence_ops ops = { on_changed, on_reregister, n };
+
+	*n = (struct node){ 0 };
+	snprintf(n->instance, sizeof(n->instance), "host:%d:%s", (int)getpid(),
+		 name);
+	redis = redis_test_conf(n->instance, db);
+	n->redis = redis_new(l, &redis, on_state, n);
+	n->presence = presence_new(l, n->redis, &conf, &ops);
+	WAIT_FOR(l, redis_up(n->redis) &&
+		    admin_int("ZSCORE pw:instances %s", n->instance) > 0);
+}
+
+/* As SIGKILL does: nothing is said. */
+static void node_die(struct node *n)
+{
+	presence_free(&n->presence);
+	redis_free(&n->redis);
+}
+
+static struct node a, b;
+
+static void pair_start(unsigned db, unsigned lease_of_a)
+{
+	signal(SIGPIPE, SIG_IGN);
+	log_init("test", LOG_LVL_INFO);
+	l = loop_new();
+	admin_open(db);
+	node_start(&a, "a", db, lease_of_a);
+	node_start(&b, "b", db, LEASE_MS);
+}
+
+static void pair_stop(void)
+{
+	node_die(&a);
+	node_die(&b);
+	admin_close();
+	loop_free(&l);
+}
+
+static void on_entered(void *arg, int err)
+{
+	*(int *)arg = err;
+}
+
+static int enter(struct node *n, const char *user, const char *sid)
+{
+	int err = 1;
+
+	presence_enter(n->presence, user, sid, on_entered, &err);
+	cr_assert_eq(err, 1, "called back before the return");
+	WAIT_FOR(l, err <= 0);
+	return err;
+}
+
+/* Waits until the changes of this turn have reached Redis. */
+static void settle(struct node *n)
+{
+	cr_assert_eq(enter(n, "u1299", "probe"), 0);
+}
+
+static bool online(const char *user)
+{
+	return admin_int("SISMEMBER online:users %s", user) == 1;
+}
+
+static bool held(const char *user, const struct node *n)
+{
+	bool route = admin_int("HEXISTS pw:u:%s %s", user, n->instance) == 1;
+
+	cr_expect_eq(admin_int("SISMEMBER pw:w:%s %s", n->instance, user), route);
+	return route;
+}
+
+TestSuite(presence, .timeout = 60);
+
+Test(presence, registers_and_announces_once)
+{
+	pair_start(1, LEASE_MS);
+	cr_expect_eq(enter(&a, "u0", "sid-a"), 0);
+	cr_expect(online("u0"));
+	cr_expect(held("u0", &a));
+	cr_expect_str_eq(admin_str("GET socket:u0"), "sid-a");
+	cr_expect_eq(admin_int("TTL socket:u0"), -1);
+	cr_expect_eq(enter(&b, "u0", "sid-b"), 0);
+	cr_expect_eq(enter(&b, "u0", "sid-b"), 0, "again is harmless");
+	cr_expect_str_eq(admin_str("GET socket:u0"), "sid-b");
+	cr_expect_eq(told[0].came, 1);
+
+	/* another instance has him: online, and the key names its socket */
+	presence_leave(b.presence, "u0");
+	settle(&b);
+	loop_turn(l, 2 * GRACE_MS);
+	cr_expect(online("u0"));
+	cr_expect(!held("u0", &b));
+	cr_expect_str_eq(admin_str("GET socket:u0"), "sid-a");
+	cr_expect_eq(told[0].went, 0);
+
+	presence_leave(a.presence, "u0");
+	presence_leave(a.presence, "u0");
+	settle(&a);
+	cr_expect(online("u0"), "within his grace");
+	cr_expect(admin_int("ZSCORE pw:leaving u0") > 0);
+	WAIT_FOR(l, told[0].went > 0);
+	cr_expect(!online("u0"));
+	cr_expect_eq(admin_int("EXISTS socket:u0 pw:u:u0 pw:leaving"), 0);
+	loop_turn(l, GRACE_MS);
+	cr_expect_eq(told[0].went, 1, "by one instance only");
+	pair_stop();
+}
+
+Test(presence, says_nothing_of_a_return_within_the_grace)
+{
+	pair_start(2, LEASE_MS);
+	cr_expect_eq(enter(&a, "u0", "1"), 0);
+	presence_leave(a.presence, "u0");
+	settle(&a);
+	cr_expect_eq(enter(&b, "u0", "2"), 0);
+	cr_expect_eq(admin_int("EXISTS pw:leaving"), 0);
+	loop_turn(l, 3 * GRACE_MS);
+	cr_expect_eq(told[0].came, 1);
+	cr_expect_eq(told[0].went, 0);
+	cr_expect_str_eq(admin_str("GET socket:u0"), "2");
+
+	/* in one turn: the last word counts */
+	presence_leave(b.presence, "u0");
+	presence_enter(b.presence, "u0", "3", NULL, NULL);
+	settle(&b);
+	cr_expect(held("u0", &b));
+	presence_enter(b.presence, "u0", "4", NULL, NULL);
+	presence_leave(b.presence, "u0");
+	settle(&b);
+	cr_expect(!held("u0", &b));
+	pair_stop();
+}
+
+Test(presence, takes_many_in_a_turn)
+{
+	char user[16];
+
+	pair_start(3, LEASE_MS);
+	for (int i = 0; i < 1200; i++) {
+		snprintf(user, sizeof(user), "u%d", i);
+		presence_enter(a.presence, user, "s", NULL, NULL);
+	}
+	settle(&a);
+	for (int i = 0; i < 1200; i++)
+		cr_assert_eq(told[i].came, 1);
+	cr_expect_eq(admin_int("SCARD pw:w:%s", a.instance), 1201);
+	pair_stop();
+}
+
+/* a dies with 1,200 users, of whom b has u0 too; b is told. */
+Test(presence, reaps_a_dead_instance)
+{
+	char user[16];
+
+	pair_start(4, 60000);
+	cr_expect_eq(enter(&b, "u0", "sid-b"), 0);
+	for (int i = 0; i < 1200; i++) {
+		snprintf(user, sizeof(user), "u%d", i);
+		presence_enter(a.presence, user, "sid-a", NULL, NULL);
+	}
+	settle(&a);
+	node_die(&a);
+	presence_reap(b.presence, a.instance);
+	for (int i = 1; i < 1200; i++)
+		WAIT_FOR(l, told[i].went == 1);
+	cr_expect_eq(admin_int("EXISTS pw:w:%s pw:d:%s pw:n:%s pw:e:%s pw:dead",
+			       a.instance, a.instance, a.instance, a.instance), 0);
+	cr_expect_eq(admin_int("ZSCORE pw:instances %s", a.instance), -1);
+	cr_expect(held("u0", &b));
+	cr_expect(online("u0"));
+	cr_expect_str_eq(admin_str("GET socket:u0"), "sid-b");
+	cr_expect_eq(told[0].went, 0);
+	cr_expect_eq(admin_int("SCARD online:users"), 1);
+	pair_stop();
+}
+
+Test(presence, clears_up_after_an_expired_instance)
+{
+	pair_start(5, LEASE_MS);
+	cr_expect_eq(enter(&a, "u0", "1"), 0);
+	cr_expect_eq(enter(&a, "u1", "1"), 0);
+	loop_turn(l, 2 * LEASE_MS);
+	cr_expect(online("u0"), "the lease is renewed");
+	node_die(&a);
+	cr_expect_eq(enter(&b, "u1", "2"), 0, "came back elsewhere");
+	WAIT_FOR(l, told[0].went == 1);
+	cr_expect_eq(admin_int("ZSCORE pw:instances %s", a.instance), -1);
+	cr_expect(!held("u1", &a));
+	cr_expect(held("u1", &b));
+	loop_turn(l, 2 * GRACE_MS);
+	cr_expect_eq(told[1].came, 1);
+	cr_expect_eq(told[1].went, 0);
+	pair_stop();
+}
+
+Test(presence, registers_again_when_it_was_taken_for_dead)
+{
+	pair_start(6, LEASE_MS);
+	a.local[0] = "u0";
+	cr_expect_eq(enter(&a, "u0", "1"), 0);
+	a.reregistered = 0;
+	presence_reap(b.presence, a.instance);
+	WAIT_FOR(l, a.reregistered == 1);
+	settle(&a);
+	loop_turn(l, 2 * GRACE_MS);
+	cr_expect(held("u0", &a));
+	cr_expect_eq(told[0].came, 1);
+	cr_expect_eq(told[0].went, 0);
+	cr_expect_eq(a.reregistered, 1);
+	pair_stop();
+}
+
+/* The other order: it is registered again before its old users are looked at. */
+Test(presence, spares_who_registered_again_while_being_reaped)
+{
+	pair_start(7, 60000);
+	cr_expect_eq(enter(&a, "u0", "1"), 0);
+	admin_run("SADD pw:d:%s u0 u1", a.instance);
+	admin_run("HSET pw:u:u1 %s old", a.instance);
+	admin_run("SADD pw:dead %s", a.instance);
+	WAIT_FOR(l, admin_int("EXISTS pw:dead") == 0);
+	cr_expect(held("u0", &a));
+	cr_expect(!held("u1", &a));
+	pair_stop();
+}
+
+Test(presence, survives_an_emptied_redis)
+{
+	pair_start(8, LEASE_MS);
+	a.local[0] = "u0";
+	cr_expect_eq(enter(&a, "u0", "1"), 0);
+	a.reregistered = 0;
+	admin_run("FLUSHDB");
+	WAIT_FOR(l, a.reregistered == 1);
+	settle(&a);
+	cr_expect(held("u0", &a));
+	cr_expect(online("u0"));
+	cr_expect_str_eq(admin_str("GET socket:u0"), "again");
+	cr_expect(admin_int("ZSCORE pw:instances %s", a.instance) > 0);
+	pair_stop();
+}
+
+/* The connection goes, and with it a leave; the server is emptied as well. */
+Test(presence, survives_a_lost_connection)
+{
+	pair_start(9, 60000);
+	a.local[0] = "u0";
+	cr_expect_eq(enter(&a, "u0", "1"), 0);
+	cr_expect_eq(enter(&a, "u1", "1"), 0);
+	cr_expect_eq(enter(&a, "u2", "1"), 0);
+	a.reregistered = 0;
+	cr_assert_eq(admin_kill(a.instance), 1);
+	presence_leave(a.presence, "u1");	/* lost on the way */
+	WAIT_FOR(l, !redis_up(a.redis));
+	presence_leave(a.presence, "u2");	/* while down */
+	cr_expect_eq(enter(&a, "u3", "1"), -ENOTCONN);
+	WAIT_FOR(l, a.reregistered == 1);
+	settle(&a);
+	cr_expect(held("u0", &a));
+	cr_expect(!held("u1", &a));
+	cr_expect(!held("u2", &a));
+	WAIT_FOR(l, told[1].went == 1 && told[2].went == 1);
+	cr_expect_eq(a.reregistered, 1);
+	pair_stop();
+}
+
+/* What an older connection left in the server's hands comes too late. */
+Test(presence, ignores_an_older_connection)
+{
+	pair_start(10, 60000);
+	admin_run("SET pw:e:%s 1000", a.instance);
+	cr_expect_eq(enter(&a, "u0", "1"), 0);
+	cr_expect(!held("u0", &a));
+	cr_expect(!online("u0"));
+	pair_stop();
+}
+
+static void on_retired(void *arg)
+{
+	*(bool *)arg = true;
+}
+
+Test(presence, retires)
+{
+	bool done = false;
+
+	pair_start(11, 60000);
+	cr_expect_eq(enter(&a, "u0", "1"), 0);
+	cr_expect_eq(enter(&a, "u1", "1"), 0);
+	presence_enter(a.presence, "u2", "1", NULL, NULL);	/* this turn */
+	presence_retire(a.presence, on_retired, &done);
+	cr_expect(!done);
+	WAIT_FOR(l, done);
+	cr_expect_eq(admin_int("ZSCORE pw:instances %s", a.instance), -1);
+	for (int i = 0; i < 3; i++) {
+		cr_expect_eq(admin_int("EXISTS pw:u:u%d", i), 0);
+		cr_expect(admin_int("ZSCORE pw:leaving u%d", i) > 0);
+	}
+	cr_expect_eq(enter(&a, "u3", "1"), -ECANCELED);
+	cr_expect_eq(enter(&b, "u0", "2"), 0);
+	WAIT_FOR(l, told[1].went == 1 && told[2].went == 1);
+	cr_expect_eq(told[0].went, 0);
+	cr_expect_eq(told[0].came, 1);
+	pair_stop();
+}
+
+Test(presence, lets_nobody_wait_when_it_ends)
+{
+	int first = 1, second = 1;
+
+	pair_start(12, LEASE_MS);
+	presence_enter(a.presence, "u0", "1", on_entered, &first);
+	loop_turn(l, 0);
+	presence_enter(a.presence, "u1", "1", on_entered, &second);
+	presence_leave(a.presence, "u2");
+	node_die(&a);
+	cr_expect(first == 0 || first == -ECANCELED);
+	cr_expect_eq(second, -ECANCELED);
+	pair_stop();
+}
