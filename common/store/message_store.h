@@ -23,7 +23,9 @@ struct message_store_conf {
 };
 
 enum store_result {
-	STORE_OK,		/* inserted now, durable */
+	STORE_OK,		/* durable, and routing it is the caller's: also
+				 * when an earlier try of this very row (same
+				 * pos and src) turns out to have arrived */
 	STORE_DUPLICATE,	/* the same message was there: *first is it */
 	STORE_CLASH,		/* same id, other content (contract 2) */
 	STORE_REFUSED,		/* this row is not storable; others were */
@@ -38,7 +40,10 @@ struct message_store *message_store_new(struct loop *l,
 					const struct message_store_conf *conf,
 					void (*state)(void *arg, bool up),
 					void *arg, char err[256]);
-/* Pending callbacks get STORE_UNAVAILABLE / -ECANCELED. NULLs *s. */
+/* Pending callbacks get STORE_UNAVAILABLE / -ECANCELED before this returns.
+ * With MongoDB it waits for the driver's running calls: on a server that hangs
+ * up to the URL's socketTimeoutMS (10 s or timeout_ms unless it says). NULLs
+ * *s. */
 void message_store_free(struct message_store **s);
 bool message_store_up(const struct message_store *s);
 
@@ -54,14 +59,17 @@ typedef void store_last_cb(void *arg, int err, int64_t sent_at_ms);
 void message_store_last_sent(struct message_store *s, const char *sender_id,
 			     const char *match_id, store_last_cb *cb, void *arg);
 
-/* Rows found or changed; borrowed until the callback returns. */
+/* Rows found or changed; borrowed until the callback returns. err 0 or
+ * negative errno: -ENOTCONN nothing was sent, else the outcome is unknown. */
 typedef void store_rows_cb(void *arg, int err, const struct message *rows,
 			   size_t n);
 
 /* SET deliveredAt = at_ms, owe = 0, chg = chg WHERE id IN ids AND recipient =
- * recipient_id AND deliveredAt IS NULL. Reports the rows this call changed
- * (at least id, match_id, sender_id, recipient_id, src, delivered_at_ms).
- * Calls of one loop turn are grouped. ids are copied. (M2) */
+ * recipient_id AND deliveredAt IS NULL. Reports the rows this call changed: id,
+ * match_id, sender_id, recipient_id, src, chg, delivered_at_ms, read_at_ms; the
+ * rest is not set (content is empty, temp_id NULL). Calls of one loop turn, and
+ * all that come while others are out, are grouped. ids are copied; what is no
+ * id is left out. chg must differ from call to call. (M2) */
 struct store_confirm {
 	const char *recipient_id;
 	int64_t at_ms;

@@ -105,6 +105,9 @@ static inline const char *store_url(void)
 	return url;
 }
 
+/* What the server sees its connections called. */
+static const char *store_name = "test";
+
 static inline struct message_store *store_new_at(struct loop *l,
 						 const char *url,
 						 unsigned timeout_ms, bool *up)
@@ -112,7 +115,7 @@ static inline struct message_store *store_new_at(struct loop *l,
 	char err[256] = "";
 	const struct message_store_conf conf = {
 		.url = url,
-		.name = "test",
+		.name = store_name,
 		.lanes = 4,
 		.timeout_ms = timeout_ms,
 		.queue_max = 20000,

@@ -209,6 +209,7 @@ Test(pg_schema, connections_ended_under_load)
 		n.sender_id = sender;
 		m[i] = message_dup(&n);
 	}
+	store_name = schema;
 	s = store_new_at(l, url_for(NULL), 5000, &up);
 	while (left > 0 && rounds++ < 50) {
 		WAIT_FOR(l, up);
@@ -224,7 +225,7 @@ Test(pg_schema, connections_ended_under_load)
 				kills++;
 				sql("SELECT pg_terminate_backend(pid) FROM "
 				    "pg_stat_activity WHERE application_name "
-				    "LIKE 'test store%%'");
+				    "LIKE '%s store%%'", schema);
 			}
 		}
 		WAIT_FOR(l, inserted_count == left);
