@@ -5,6 +5,7 @@ common_libstore_a_SOURCES = \
 	common/store/store_mongo_doc.c common/store/store_mongo_doc.h \
 	common/store/store_mongo_insert.c \
 	common/store/store_mongo_ops.c \
+	common/store/store_mongo_schema.c \
 	common/store/store_backend.h \
 	common/store/store_lanes.c common/store/store_lanes.h \
 	common/store/store_mongo.c common/store/store_mongo.h \

@@ -209,55 +209,6 @@ static void set_up(struct store_mongo *be, bool up, const char *why)
 	be->state(be->arg, up);
 }
 
-/* One index at a time: an index of the same keys under another name, made by
- * hand, is as good and is no reason to miss the others. */
-static bool make_index(struct mongo_job *job, mongoc_client_t *client,
-		       const char *name, const bson_t *key)
-{
-	/* IndexOptionsConflict, IndexKeySpecsConflict */
-	static const uint32_t as_good[] = { 85, 86 };
-	bson_t opts = BSON_INITIALIZER;
-	bson_t *cmd = BCON_NEW("createIndexes", BCON_UTF8(MONGO_COLLECTION),
-			       "indexes", "[", "{", "key", BCON_DOCUMENT(key),
-			       "name", BCON_UTF8(name), "}", "]");
-	bool ok;
-
-	mongoc_write_concern_append(job->be->durable, &opts);
-	ok = mongoc_client_write_command_with_opts(client, job->be->db, cmd,
-						   &opts, NULL, &job->error) ||
-	     (job->error.domain == MONGOC_ERROR_SERVER &&
-	      code_in(job->error.code, as_good, ARRAY_SIZE(as_good)));
-	bson_destroy(&opts);
-	bson_destroy(cmd);
-	return ok;
-}
-
-static bool make_indexes(struct mongo_job *job, mongoc_client_t *client)
-{
-	static const struct {
-		const char *name;
-		const char *keys[3];
-	} indexes[] = {
-		{ "matchId_1_sentAt_1__id_1", { "matchId", "sentAt", "_id" } },
-		{ "recipientId_1_deliveredAt_1_pos_1",
-		  { "recipientId", "deliveredAt", "pos" } },
-		{ "recipientId_1_pos_1", { "recipientId", "pos" } },
-		{ "senderId_1_chg_1", { "senderId", "chg" } },
-		{ "owe_1", { "owe" } },
-	};
-	bool ok = true;
-
-	for (size_t i = 0; i < ARRAY_SIZE(indexes) && ok; i++) {
-		bson_t key = BSON_INITIALIZER;
-
-		for (int k = 0; k < 3 && indexes[i].keys[k] != NULL; k++)
-			BSON_APPEND_INT32(&key, indexes[i].keys[k], 1);
-		ok = make_index(job, client, indexes[i].name, &key);
-		bson_destroy(&key);
-	}
-	return ok;
-}
-
 static void run_probe(void *arg)
 {
 	struct mongo_job *job = arg;
@@ -268,7 +219,7 @@ static void run_probe(void *arg)
 		client, "admin", ping, NULL, NULL, NULL, &job->error);
 
 	if (ok && !be->indexed)
-		ok = make_indexes(job, client);
+		ok = mongo_make_indexes(job, client);
 	job->err = ok ? 0 : mongo_errno(&job->error);
 	bson_destroy(ping);
 	mongoc_client_pool_push(be->pool, client);

@@ -48,6 +48,9 @@ struct mongo_job {
 void mongo_insert_run(struct mongo_job *job, mongoc_collection_t *c);
 void mongo_op_run(struct mongo_job *job, mongoc_collection_t *c);
 
+/* On a thread. False with job->error set. */
+bool mongo_make_indexes(struct mongo_job *job, mongoc_client_t *client);
+
 /* 0 for a write whose command was carried out: reply says so and its write
  * concern was met. Otherwise what to tell the store, with the details noted
  * in the job. */
