@@ -13,6 +13,6 @@ tests_servers_test_store_mongo_LDADD = $(STORE_LIBS) $(TEST_LIBS)
 check_PROGRAMS += tests/servers/test_store_faults
 tests_servers_test_store_faults_SOURCES = tests/servers/test_store_faults.c \
 	tests/servers/store_fixture.h tests/servers/loop_wait.h
-tests_servers_test_store_faults_CFLAGS = $(TEST_CFLAGS)
+tests_servers_test_store_faults_CFLAGS = $(TEST_CFLAGS) '-DSOURCES="$(abs_top_srcdir)"'
 tests_servers_test_store_faults_LDADD = $(STORE_LIBS) $(TEST_LIBS)
 EXTRA_DIST += tests/servers/fake_mongod.js

@@ -1,6 +1,6 @@
 /* What the driver reports when things go wrong, against fake_mongod.js: a
- * server that misbehaves on request. PW_TEST_FAKE_MONGOD is its path, $srcdir
- * or the working directory the tree it is otherwise taken from. */
+ * server that misbehaves on request. PW_TEST_FAKE_MONGOD is its path if it is
+ * not where it was built from. */
 #define STORE_ENV "PW_TEST_MONGODB_URI"
 #include "tests/servers/store_fixture.h"
 
@@ -24,13 +24,9 @@ static bool up;
 static void fake_path(char *out, size_t n)
 {
 	const char *path = getenv("PW_TEST_FAKE_MONGOD");
-	const char *srcdir = getenv("srcdir");
 
-	if (path != NULL)
-		snprintf(out, n, "%s", path);
-	else
-		snprintf(out, n, "%s/tests/servers/fake_mongod.js",
-			 srcdir != NULL ? srcdir : ".");
+	snprintf(out, n, "%s",
+		 path != NULL ? path : SOURCES "/tests/servers/fake_mongod.js");
 	cr_assert_eq(access(out, R_OK), 0, "no fake server at %s", out);
 }
 
