@@ -83,8 +83,13 @@ static void handle(struct master_link *ml, struct ipc_message *m)
 		break;
 	case IPC_LEND:
 		fixed(m, &lend, sizeof(lend));
-		if (m->fd == -1)
-			log_fatal("ipc: LEND without a descriptor");
+		/* At the descriptor limit the kernel delivers the message
+		 * without its descriptor. */
+		if (m->fd == -1) {
+			log_warn("ipc: no room for the listener of slot %u",
+				 lend.slot);
+			break;
+		}
 		ml->ops.lend(ml->ops.arg, lend.slot, m->fd);
 		m->fd = -1;
 		break;

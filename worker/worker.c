@@ -24,7 +24,7 @@
 #include "worker/transport/listener.h"
 #include "worker/transport/ws.h"
 
-#define HEARTBEAT_MS 250
+#define HEARTBEAT_MAX_MS 250
 #define STORE_QUEUE_MAX 20000
 #define DIRECTORY_FLUSH_MS 1000
 /* How long a stop waits for answers under way before connections close. */
@@ -55,8 +55,10 @@ static void on_heartbeat(void *arg)
 {
 	struct worker *w = arg;
 
+	int64_t ms = w->conf->stuck_timeout / 4;
+
 	stats_set(STAT_heartbeat_ms, clock_mono_ms());
-	timer_arm(&w->heartbeat, HEARTBEAT_MS);
+	timer_arm(&w->heartbeat, ms < HEARTBEAT_MAX_MS ? ms : HEARTBEAT_MAX_MS);
 }
 
 static void on_redis_state(void *arg, bool up)

@@ -63,7 +63,7 @@ struct message_store {
 
 static void answer(struct request *q, int err)
 {
-	const struct store_rows *r = &q->op.rows;
+	struct store_rows *r = &q->op.rows;
 
 	if (q->answered)
 		return;
@@ -79,6 +79,7 @@ static void answer(struct request *q, int err)
 	case OP_DELIVERED:
 	case OP_READ:
 	case OP_GET:
+		store_rows_sort(r);
 		q->cb.rows(q->arg, err, err == 0 ? r->v : NULL,
 			   err == 0 ? r->n : 0);
 		return;

@@ -24,6 +24,8 @@ struct store_rows {
 };
 void store_rows_add(struct store_rows *r, const struct message *m,
 		    unsigned call);
+/* In order of pos. */
+void store_rows_sort(struct store_rows *r);
 void store_rows_free(struct store_rows *r);
 
 enum store_row_state {

@@ -233,7 +233,7 @@ static bson_t *changed_opts(const struct mongo_job *job)
 				"senderId", BCON_INT32(1), "recipientId",
 				BCON_INT32(1), "src", BCON_INT32(1), "chg",
 				BCON_INT32(1), "deliveredAt", BCON_INT32(1),
-				"readAt", BCON_INT32(1), "}");
+				"readAt", BCON_INT32(1), "pos", BCON_INT32(1), "}");
 
 	mongoc_read_concern_append(job->be->majority, opts);
 	return opts;

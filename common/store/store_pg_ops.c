@@ -16,7 +16,7 @@
 #define CHANGED                                                      \
 	"m.id, m.match_id, m.sender_id, m.recipient_id, m.src, "     \
 	"m.chg, " STORE_PG_MS("m.delivered_at") ", "                 \
-	STORE_PG_MS("m.read_at")
+	STORE_PG_MS("m.read_at") ", m.pos"
 
 /* Conditions that no index shall answer: the rows are found by id, and these
  * only looked at then. Written plainly, the planner might read the whole of an
@@ -126,6 +126,7 @@ static void changed_row(const PGresult *res, int row, struct message *out)
 		.chg = get_int(res, row, 6),
 		.delivered_at_ms = get_int(res, row, 7),
 		.read_at_ms = get_int(res, row, 8),
+		.pos = get_int(res, row, 9),
 	};
 	snprintf(out->id, sizeof(out->id), "%s", PQgetvalue(res, row, 1));
 }

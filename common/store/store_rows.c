@@ -19,6 +19,20 @@ void store_rows_add(struct store_rows *r, const struct message *m,
 	r->n++;
 }
 
+static int by_pos(const void *a, const void *b)
+{
+	const struct message *x = a, *y = b;
+
+	return x->pos < y->pos ? -1 : x->pos > y->pos;
+}
+
+/* call[] is for grouping, which is over when rows are handed to a caller. */
+void store_rows_sort(struct store_rows *r)
+{
+	if (r->n > 1)
+		qsort(r->v, r->n, sizeof(r->v[0]), by_pos);
+}
+
 void store_rows_free(struct store_rows *r)
 {
 	for (size_t i = 0; i < r->n; i++)

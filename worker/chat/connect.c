@@ -100,6 +100,8 @@ static void add_device(struct chat *c, struct sio_socket *k,
 	}
 	sio_socket_attach(k, d);
 	directory_seen(c->directory, claims->user_id, cluster_now_ms());
+	/* Whoever connects may send: a push wants his name and never waits. */
+	(void)directory_name(c->directory, claims->user_id);
 	stats_set(STAT_users, (int64_t)users_count(&c->users));
 	if (d->user->registered) {
 		accept_device(d);
