@@ -6,9 +6,11 @@
 
 #include <hiredis/hiredis.h>
 
+#include "common/base/clock.h"
 #include "common/base/list.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/ipc/stats.h"
 #include "common/loop/loop.h"
 #include "worker/router_batch.h"
 #include "worker/router_script.h"
@@ -38,6 +40,7 @@ struct router {
 struct route_call {
 	struct list node;
 	struct router *router;		/* NULL: freed, nobody to tell */
+	int64_t sent_us;
 	size_t bytes;
 	size_t nops;
 	struct route_op ops[];
@@ -64,6 +67,7 @@ static void finish_from_reply(const struct route_op *op, const redisReply *item)
 	res.receivers = (unsigned)(v >> ROUTE_RECEIVERS_SHIFT);
 	res.present = (v & ROUTE_PRESENT) != 0;
 	res.leaving = (v & ROUTE_LEAVING) != 0;
+	stats_add(STAT_routed, res.receivers);
 	finish(op, 0, &res);
 }
 
@@ -79,6 +83,8 @@ static void on_routed(void *arg, int err, const struct redisReply *reply)
 		if (err == 0 && (reply->type != REDIS_REPLY_ARRAY ||
 				 reply->elements != c->nops))
 			err = -EREMOTEIO;
+		if (err == 0)
+			stats_observe(STAT_route_us, clock_mono_us() - c->sent_us);
 		for (size_t i = 0; i < c->nops; i++) {
 			if (err != 0)
 				finish(&c->ops[i], err, NULL);
@@ -99,6 +105,7 @@ static void send_batch(struct router *r)
 		return;
 	c = mem_alloc(sizeof(*c) + b->nops * sizeof(c->ops[0]));
 	c->router = r;
+	c->sent_us = clock_mono_us();
 	c->bytes = b->bytes.len;
 	c->nops = b->nops;
 	memcpy(c->ops, b->ops, b->nops * sizeof(c->ops[0]));

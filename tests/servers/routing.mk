@@ -3,7 +3,7 @@ check_PROGRAMS += tests/servers/test_router
 tests_servers_test_router_SOURCES = tests/servers/test_router.c \
 	tests/servers/loop_wait.h tests/servers/redis_admin.h
 tests_servers_test_router_CFLAGS = $(TEST_CFLAGS) $(HIREDIS_CFLAGS)
-tests_servers_test_router_LDADD = worker/librouting.a $(BACKEND_LIBS) $(PROTOCOL_LIBS) $(TEST_LIBS)
+tests_servers_test_router_LDADD = worker/librouting.a $(IPC_LIBS) $(BACKEND_LIBS) $(PROTOCOL_LIBS) $(TEST_LIBS)
 
 check_PROGRAMS += tests/servers/test_presence
 tests_servers_test_presence_SOURCES = tests/servers/test_presence.c \

@@ -12,6 +12,7 @@
 #include "common/base/buf.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/ipc/stats.h"
 #include "tests/servers/loop_wait.h"
 #include "tests/servers/redis_admin.h"
 #include "worker/router.h"
@@ -177,6 +178,7 @@ Test(router, keeps_the_order_of_what_goes_to_one_instance)
 	for (int i = 0; i < N; i++)
 		told += o[i].calls == 2 && o[i].err == 0 && o[i].r.receivers == 1;
 	cr_expect_eq(told, N);
+	cr_expect_eq(stats_get(STAT_routed), 2 * N);
 	cr_expect(b.in_order, "events or counters out of order");
 	cr_expect_eq(a.got, 0);
 	pair_stop();
