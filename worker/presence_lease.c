@@ -11,7 +11,7 @@
 #include "worker/presence_impl.h"
 
 /* Users looked at in one script call: about a millisecond of Redis. */
-#define BURY_USERS 500
+#define BURY_USERS 250
 #define DUE_USERS 100
 #define NUMBER(n) NUMBER_(n)
 #define NUMBER_(n) SLICE(#n)
