@@ -21,3 +21,16 @@ tests_unit_test_socket_SOURCES = tests/unit/test_socket.c \
 tests_unit_test_socket_CFLAGS = $(TEST_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_test_socket_LDADD = $(TRANSPORT_TEST_LIBS)
 TESTS += tests/unit/test_socket
+
+check_PROGRAMS += tests/unit/test_request
+tests_unit_test_request_SOURCES = tests/unit/test_request.c
+tests_unit_test_request_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_request_LDADD = $(TRANSPORT_TEST_LIBS)
+TESTS += tests/unit/test_request
+
+check_PROGRAMS += tests/unit/test_ws
+tests_unit_test_ws_SOURCES = tests/unit/test_ws.c \
+	tests/unit/fake_transport.c tests/unit/fake_transport.h
+tests_unit_test_ws_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_ws_LDADD = $(TRANSPORT_TEST_LIBS)
+TESTS += tests/unit/test_ws

@@ -18,7 +18,7 @@
 
 /* Each connection holds a buffer of this size; a longer frame comes in chunks.
  * It is also what one read takes. */
-#define RX_CHUNK 512
+#define RX_CHUNK 256
 /* One write; libwebsockets would copy what is beyond its packet size. */
 #define TX_CHUNK 65536
 /* A client may take this long to answer our close frame. */
