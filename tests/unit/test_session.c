@@ -318,6 +318,24 @@ Test(barrier, pong_without_ping_confirms_nothing)
 	finish();
 }
 
+Test(session, pongs_nobody_asked_for_do_not_put_off_the_ping)
+{
+	struct eio_conf c = slow_conf;
+	struct eio_session *s;
+	int64_t began;
+
+	c.ping_interval_ms = 40;
+	s = start(&c);
+	began = clock_mono_us();
+	while (fake.pings == 0 && clock_mono_us() - began < 1000000) {
+		frame(s, "3");
+		run_for(loop, 5);
+	}
+	cr_assert_eq(fake.pings, 1);
+	cr_assert_lt(fake.ping_at_us - began, 200000);
+	finish();
+}
+
 Test(barrier, heartbeat_ping_confirms_too)
 {
 	struct eio_conf c = slow_conf;

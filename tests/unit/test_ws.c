@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/base/mem.h"
+#include "common/ipc/stats.h"
 #include "common/protocol/ws_frame.h"
 #include "tests/unit/fake_transport.h"
 #include "worker/engineio/session.h"
@@ -466,7 +467,13 @@ Test(ws, too_large)
 	expect_eof(&c);
 	hang_up(&c);
 
-	closes = 0;
+	/* announced, not sent */
+	c = dial_websocket();
+	say(&c, "\x81\xff\0\0\0\0\0\1\x86\xa1" "\0\0\0\0", 14);
+	say(&c, text, 300);
+	expect(&c, "\x88\x02\x03\xf1", 4);
+	hang_up(&c);
+
 	c = dial_websocket();
 	for (int i = 0; i < 3; i++)
 		say_frame(&c, WS_TEXT + (i != 0 ? -1 : 0), false, text, 40000);
@@ -492,6 +499,7 @@ Test(ws, the_server_closes)
 	expect_eof(&c);
 	cr_assert(run_until(loop, closed_once, NULL));
 	cr_assert_eq(closes, 1);
+	cr_assert_eq(c.in.len, 7, "one close frame");
 	hang_up(&c);
 	finish();
 }
@@ -580,6 +588,8 @@ Test(ws, slow_reader_gets_everything)
 	}
 	run_for(loop, 20);
 	cr_assert_eq(closes, 0);
+	cr_assert_gt(stats_get(STAT_outbox_bytes), SIZE,
+		     "what the stream does not take stays ours");
 	memset(text, 'A' + (COUNT - 1) % 26, SIZE);
 	expect(&c, text, SIZE);
 	while (c.in.len < (size_t)COUNT * (SIZE + 4)) {
