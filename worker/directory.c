@@ -89,8 +89,16 @@ static const struct pg_stmt stmt_message_at = {
 	.nparams = 3,
 };
 
-/* Columns without a time zone, Prisma's for one, hold UTC. */
-static const char *const query_setup[] = { "SET timezone = 'UTC'", NULL };
+/* Columns without a time zone, Prisma's for one, hold UTC. Plans are made once
+ * a connection, often while the tables are all but empty, and must hold when
+ * they have grown: each statement finds its rows by an index. */
+static const char *const query_setup[] = {
+	"SELECT set_config(name, value, false) FROM (VALUES"
+	" ('timezone', 'UTC'), ('plan_cache_mode', 'force_generic_plan'),"
+	" ('enable_seqscan', 'off'), ('enable_mergejoin', 'off'),"
+	" ('jit', 'off')) AS s (name, value)",
+	NULL,
+};
 
 static void on_pg_state(void *arg, bool up)
 {

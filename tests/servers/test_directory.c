@@ -346,21 +346,6 @@ Test(directory, made_up_ids_do_not_push_real_ones_out)
 	cr_assert(cached("m200"));
 }
 
-static void count_writes(const char *table)
-{
-	sql("CREATE TABLE writes (n int); INSERT INTO writes VALUES (0);"
-	    "CREATE FUNCTION count_write() RETURNS trigger LANGUAGE plpgsql AS"
-	    " $$BEGIN UPDATE writes SET n = n + 1; RETURN NULL; END$$;"
-	    "CREATE TRIGGER count_write AFTER UPDATE ON %s FOR EACH STATEMENT"
-	    " EXECUTE FUNCTION count_write()", table);
-}
-
-static long long ms_of(const char *table, const char *column, const char *id)
-{
-	return sql_long("SELECT coalesce(extract(epoch FROM %s) * 1000, 0)::bigint"
-			" FROM %s WHERE id = '%s'", column, table, id);
-}
-
 struct flushed {
 	int calls, err;
 };
@@ -381,6 +366,70 @@ static int flush(void)
 	cr_assert_eq(f.calls, 0);
 	WAIT_FOR(l, f.calls == 1);
 	return f.err;
+}
+
+static long scans(const char *what)
+{
+	static int asked;
+	char id[16];
+
+	/* a backend tells its numbers after a transaction, once a second */
+	snprintf(id, sizeof(id), "x%d", asked++);
+	cr_assert_not(ask(id).exists);
+	sql("SELECT pg_stat_clear_snapshot()");
+	return sql_long("SELECT coalesce(sum(%s), 0) FROM pg_stat_user_tables"
+			" WHERE schemaname = '%s'", what, conf.name);
+}
+
+Test(directory, plans_hold_when_tables_grow)
+{
+	static struct answer a[400];
+	char id[16];
+
+	two_users();
+	conf.flush_ms = 60000;
+	sql("ANALYZE users; ANALYZE matches");
+	open_directory(false);
+	cr_assert(ask("m1").live);
+	cr_assert_str_eq(peers_of("ann").text, "bob ");
+	directory_seen(d, "ann", 1700000000000);
+	cr_assert_eq(flush(), 0);
+	sql("ALTER TABLE users SET (autovacuum_enabled = off);"
+	    "ALTER TABLE matches SET (autovacuum_enabled = off)");
+	sql("INSERT INTO users SELECT 'u' || i FROM generate_series(0, 4999) i;"
+	    "INSERT INTO matches SELECT 'n' || i, 'u' || i, 'u' || (i + 1)"
+	    " FROM generate_series(0, 4999) i");
+	WAIT_FOR(l, scans("n_tup_ins") > 10000);
+	long before = scans("seq_tup_read");
+	long fetched = scans("idx_tup_fetch");
+	for (int i = 0; i < 400; i++) {
+		snprintf(id, sizeof(id), "n%d", i);
+		directory_match(d, id, on_answer, &a[i]);
+		snprintf(id, sizeof(id), "u%d", i);
+		directory_seen(d, id, 1700000000000);
+	}
+	WAIT_FOR(l, a[399].calls == 1);
+	cr_assert_eq(flush(), 0);
+	cr_assert_str_eq(peers_of("u7").text, "u6 u8 ");
+	WAIT_FOR(l, scans("idx_tup_fetch") >= fetched + 1200);
+	cr_assert_eq(scans("seq_tup_read"), before);
+	cr_assert_leq(scans("idx_tup_fetch"), fetched + 2000, "%ld rows",
+		      scans("idx_tup_fetch") - fetched);
+}
+
+static void count_writes(const char *table)
+{
+	sql("CREATE TABLE writes (n int); INSERT INTO writes VALUES (0);"
+	    "CREATE FUNCTION count_write() RETURNS trigger LANGUAGE plpgsql AS"
+	    " $$BEGIN UPDATE writes SET n = n + 1; RETURN NULL; END$$;"
+	    "CREATE TRIGGER count_write AFTER UPDATE ON %s FOR EACH STATEMENT"
+	    " EXECUTE FUNCTION count_write()", table);
+}
+
+static long long ms_of(const char *table, const char *column, const char *id)
+{
+	return sql_long("SELECT coalesce(extract(epoch FROM %s) * 1000, 0)::bigint"
+			" FROM %s WHERE id = '%s'", column, table, id);
 }
 
 Test(directory, times_are_written_in_groups)
