@@ -60,15 +60,15 @@ void message_store_last_sent(struct message_store *s, const char *sender_id,
 			     const char *match_id, store_last_cb *cb, void *arg);
 
 /* Rows found or changed, in order of pos; borrowed until the callback returns.
- * err 0 or
- * negative errno: -ENOTCONN nothing was sent, else the outcome is unknown. */
+ * err 0 or negative errno: -ENOTCONN nothing was sent, else the outcome is
+ * unknown. */
 typedef void store_rows_cb(void *arg, int err, const struct message *rows,
 			   size_t n);
 
 /* SET deliveredAt = at_ms, owe = 0, chg = chg WHERE id IN ids AND recipient =
  * recipient_id AND deliveredAt IS NULL. Reports the rows this call changed: id,
- * match_id, sender_id, recipient_id, src, pos, chg, delivered_at_ms, read_at_ms; the
- * rest is not set (content is empty, temp_id NULL). Calls of one loop turn, and
+ * match_id, sender_id, recipient_id, src, pos, chg, delivered_at_ms and
+ * read_at_ms; the rest is not set (content is empty, temp_id NULL). Calls of one loop turn, and
  * all that come while others are out, are grouped. ids are copied; what is no
  * id is left out. chg must differ from call to call. (M2) */
 struct store_confirm {
