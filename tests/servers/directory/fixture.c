@@ -117,7 +117,7 @@ void teardown(void)
 	buf_free(&url_proxy);
 }
 
-static PGresult *run_sql(const char *fmt, va_list ap)
+static PRINTF(1, 0) PGresult *run_sql(const char *fmt, va_list ap)
 {
 	char text[2048];
 	PGresult *res;
