@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "common/base/log.h"
+#include "common/base/mem.h"
 #include "common/loop/loop.h"
 #include "worker/socketio/socket.h"
 #include "worker/transport/listener.h"
@@ -54,19 +55,36 @@ static struct buf *begin(struct sio_socket *k, enum sio_type type, unsigned n,
 	return &echo.out;
 }
 
+/* One socket. "auth" leaves a moment behind the answer to CONNECT: the suite's
+ * own client loses the second of two frames that come in one segment. */
+struct peer {
+	struct sio_socket *socket;
+	struct timer greeting;
+	char *auth;
+};
+
+static void greet(void *arg)
+{
+	struct peer *p = arg;
+	struct buf *b = begin(p->socket, SIO_EVENT, 0, SIO_NO_ACK);
+
+	buf_adds(b, "[\"auth\",");
+	buf_adds(b, p->auth);
+	buf_addc(b, ']');
+	sio_send(p->socket, buf_slice(b));
+}
+
 static void on_connect(void *arg, struct sio_socket *k, json_t *auth)
 {
-	char *text = json_dumps(auth, JSON_COMPACT);
-	struct buf *b;
+	struct peer *p = mem_zalloc(sizeof(*p));
 
 	(void)arg;
+	p->socket = k;
+	p->auth = json_dumps(auth, JSON_COMPACT);
+	timer_init(&p->greeting, echo.loop, greet, p);
+	timer_arm(&p->greeting, 5);
+	sio_socket_attach(k, p);
 	sio_accept(k);
-	b = begin(k, SIO_EVENT, 0, SIO_NO_ACK);
-	buf_adds(b, "[\"auth\",");
-	buf_adds(b, text);
-	buf_addc(b, ']');
-	sio_send(k, buf_slice(b));
-	free(text);
 }
 
 static void send_back(struct sio_socket *k, const struct sio_event *e, bool ack)
@@ -109,7 +127,11 @@ static void on_confirmed(void *up, struct sio_socket *k, uint32_t mark)
 
 static void on_disconnected(void *up, struct sio_socket *k, enum close_reason why)
 {
-	(void)up;
+	struct peer *p = up;
+
+	timer_free(&p->greeting);
+	free(p->auth);
+	free(p);
 	log_debug("disconnected sid=%s reason=%s", sio_socket_id(k),
 		  close_reason_name(why));
 }
