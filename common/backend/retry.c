@@ -45,7 +45,10 @@ void retry_up(struct retry *r)
 	timer_disarm(&r->timer);
 	r->up_since_ms = clock_mono_ms();
 	r->logged[0] = '\0';
-	log_info("%s %s: connected %s", r->kind, r->name, r->where);
+	if (r->trouble)
+		log_info("%s %s: connected %s", r->kind, r->name, r->where);
+	else
+		log_debug("%s %s: connected %s", r->kind, r->name, r->where);
 }
 
 bool retry_ended(struct retry *r, bool at_once)
@@ -62,6 +65,7 @@ bool retry_ended(struct retry *r, bool at_once)
 		memcpy(r->logged, r->why, sizeof(r->logged));
 	}
 	r->up_since_ms = -1;
+	r->trouble |= !at_once;
 	timer_arm(&r->timer, at_once ? 0 : (int64_t)backoff_next(&r->backoff));
 	return was_up;
 }

@@ -1,6 +1,7 @@
 /* What all kept-up connections have in common: when the next attempt is, and
- * what the log says. One line when it comes up, one when it is lost, and one
- * per new reason while it cannot be had. Only common/backend includes this. */
+ * what the log says. One line when it is lost, one per new reason while it
+ * cannot be had, and one when it is back; a first connection that comes up at
+ * once is no news (a worker has eight of them). Only common/backend includes this. */
 #ifndef PW_RETRY_H
 #define PW_RETRY_H
 
@@ -22,6 +23,7 @@ struct retry {
 	char *where;		/* "host=… port=…", for the log */
 	char why[RETRY_WHY_LEN];	/* the connection is about to end */
 	char logged[RETRY_WHY_LEN];	/* last reason logged of this outage */
+	bool trouble;		/* it was lost or could not be had, ever */
 };
 
 /* kind is borrowed, name copied, where taken (free()d). */
