@@ -4,6 +4,7 @@ common_libconf_a_SOURCES = \
 	common/conf/conf_check.c \
 	common/conf/conf_file.c \
 	common/conf/conf_keys.h \
+	common/conf/conf_pg_url.c \
 	common/conf/conf_table.h \
 	common/conf/conf_value.c
 common_libconf_a_CFLAGS = $(AM_CFLAGS) $(INIH_CFLAGS)

@@ -179,8 +179,12 @@ int conf_resolve(struct conf_reading *rd)
 		replace(c, CONF_KEY_control_socket, mem_strndup(b.p, b.len));
 		buf_free(&b);
 	}
+	if (is_postgres(c->database_url))
+		replace(c, CONF_KEY_database_url, conf_pg_url(c->database_url));
 	if (*c->store_url == '\0')
 		replace(c, CONF_KEY_store_url, mem_strdup(c->database_url));
+	else if (is_postgres(c->store_url))
+		replace(c, CONF_KEY_store_url, conf_pg_url(c->store_url));
 	if (*c->push_queue_url == '\0')
 		replace(c, CONF_KEY_push_queue_url, redis_url(c));
 	return 0;

@@ -44,6 +44,10 @@ int conf_check(struct conf_reading *rd) MUST_CHECK;
 /* Empty values that stand for others get those (conf.h). */
 int conf_resolve(struct conf_reading *rd) MUST_CHECK;
 
+/* A postgresql:// URL without what only other clients understand (Prisma's
+ * ?schema=…); a new string. */
+char *conf_pg_url(const char *url);
+
 /* Puts text, a value as written in the file, into the key's field. */
 int conf_set(struct conf_reading *rd, enum conf_id id, const char *text)
 	MUST_CHECK;

@@ -108,6 +108,35 @@ Test(conf, values)
 	conf_free(&c);
 }
 
+static const struct {
+	const char *url;
+	const char *want;
+} pg_urls[] = {
+	{ "postgresql://h/d", "postgresql://h/d" },
+	{ "postgresql://h/d?", "postgresql://h/d" },
+	{ "postgresql://u:p%40@h:1/d?sslmode=require&connect_timeout=3",
+	  "postgresql://u:p%40@h:1/d?sslmode=require&connect_timeout=3" },
+	{ "postgresql://h/d?schema=public",
+	  "postgresql://h/d?options=-csearch_path%3Dpublic" },
+	{ "postgresql://h/d?schema=a%2Cb&sslmode=disable&connection_limit=5&pgbouncer=true",
+	  "postgresql://h/d?sslmode=disable&options=-csearch_path%3Da%2Cb" },
+	{ "postgres://h/d?options=-cx%3D1&schema=s",
+	  "postgres://h/d?options=-csearch_path%3Ds%20-cx%3D1" },
+	{ "postgres://h/d?options=-cx%3D1", "postgres://h/d?options=-cx%3D1" },
+	{ "postgresql://h/d?schema", "postgresql://h/d" },
+	{ "postgresql://h/d?schema=&&a=b", "postgresql://h/d?a=b" },
+};
+
+Test(conf, postgres_urls_of_other_clients)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(pg_urls); i++) {
+		char *got = conf_pg_url(pg_urls[i].url);
+
+		cr_expect_str_eq(got, pg_urls[i].want);
+		free(got);
+	}
+}
+
 Test(conf, errors_name_the_place)
 {
 	static const struct {
