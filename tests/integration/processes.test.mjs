@@ -76,7 +76,6 @@ await suite({ chat: { offline_grace: '2s' } }, {
     const [one, two] = await c.instances();
     const ca = await c.connect(a, { on: one });
     const cb = await c.connect(b, { on: two });
-    await cb.got('session:ready');
     process.kill((await c.worker(one)).pid, 'SIGKILL');
     await until(ca.socket, 'disconnect');
     await cb.got('user:status', (s) => s.userId === a && !s.online, 10000);

@@ -1,7 +1,7 @@
 // Delivered and read: what they promise, and who hears of it.
 import assert from 'node:assert/strict';
 import { suite } from './lib/cluster.mjs';
-import { eventually } from './lib/wait.mjs';
+import { eventually, until } from './lib/wait.mjs';
 
 const unread = (c, match, user) => c.redis.get(`unread:${match}:${user}`).then((n) => Number(n ?? 0));
 
@@ -24,7 +24,7 @@ async function withMessages(c, n) {
   return { ...pair, ca, cb, ids };
 }
 
-await suite({ chat: { offline_grace: '1s', delivery_timeout: '2s' } }, {
+await suite({}, {
   async 'message:read reaches all devices of both'(c) {
     const { a, b, match, ca, cb, ids } = await withMessages(c, 3);
     const [one, two] = await c.instances();
@@ -93,21 +93,32 @@ await suite({ chat: { offline_grace: '1s', delivery_timeout: '2s' } }, {
     assert.equal((await cb.ask('message:read', { matchId: match, messageIds: ids.slice(1) })).ok, true);
   },
 
-  async 'a client that does not answer pings has nothing delivered; its pong delivers'(c) {
+  async 'delivered only after the pong, and only what was sent before its ping'(c) {
     const { a, b, match } = await c.pair();
     const ca = await c.connect(a);
     const raw = await c.rawJoin(b, { answerPings: false });
-    const held = await ca.send(match, 'held');
-    assert.equal((await raw.event('message:new')).id, held.messageId);
+    const ids = [(await ca.send(match, 'one')).messageId];
     await raw.frame((f) => f === '2');
-    // the push falls due: nobody has confirmed by then
-    await c.pushed(b);
+    assert.ok(raw.frames.indexOf('2') > raw.frames.findIndex((f) => f.includes('"message:new"')), 'the ping follows');
+    for (const content of ['two', 'three']) {
+      ids.push((await ca.send(match, content)).messageId);
+      await raw.frame((f) => f.includes(`"content":"${content}"`));
+    }
+    // all of it is there; nothing of it is confirmed
+    raw.send('421["message:read",null]');
+    await raw.frame((f) => f.startsWith('431'));
+    assert.equal(raw.pings, 1, 'one ping at a time');
     assert.deepEqual(ca.all('message:delivered'), []);
-    assert.equal((await c.store.messages(match))[0].deliveredAt, null);
+    assert.deepEqual((await c.store.messages(match)).map((r) => r.deliveredAt), [null, null, null]);
     raw.send('3');
-    const delivered = await ca.got('message:delivered');
-    assert.equal(delivered.messageId, held.messageId);
-    assert.equal((await c.store.messages(match))[0].deliveredAt, delivered.deliveredAt);
+    const first = await ca.got('message:delivered');
+    assert.equal(first.messageId, ids[0]);
+    if (raw.pings < 2) await until(raw, 'frame', (f) => f === '2');
+    assert.equal(ca.all('message:delivered').length, 1);
+    assert.deepEqual((await c.store.messages(match)).map((r) => r.deliveredAt), [first.deliveredAt, null, null]);
+    raw.send('3');
+    await ca.gotMany(3, 'message:delivered');
+    assert.deepEqual(ca.all('message:delivered').map((d) => d.messageId), ids);
   },
 
   async 'a pong that nobody asked for delivers nothing'(c) {
