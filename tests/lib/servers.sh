@@ -66,7 +66,7 @@ start_pg() {
 		port=$(free_port)
 		if (cd / && as_postgres "$bin/pg_ctl" -D "$d/data" -w -t 30 -l "$d/log" \
 			-o "-p $port -k $d -c listen_addresses=127.0.0.1 -c fsync=off
-			    -c full_page_writes=off -c max_connections=200" start) \
+			    -c full_page_writes=off -c max_connections=500" start) \
 			>"$SERVERS_DIR/pg_ctl.log" 2>&1; then
 			pg_running=1
 			export PW_TEST_DATABASE_URL=postgresql://postgres@127.0.0.1:$port/postgres
@@ -91,7 +91,7 @@ build_ferretdb() {
 	[ ! -x "$bin" ] || return 0
 	mkdir -p "$(dirname "$bin")"
 	(cd "$servers_lib/../ferretdb" && CGO_ENABLED=0 go build -buildvcs=false \
-		-tags ferretdb_no_postgresql -o "$bin.$$" .) && mv "$bin.$$" "$bin"
+		-tags ferretdb_no_sqlite -o "$bin.$$" .) && mv "$bin.$$" "$bin"
 }
 
 start_mongo() {
@@ -110,7 +110,9 @@ start_mongo() {
 			kill $mongo_pid 2>/dev/null
 		done
 	else
-		"$(ferretdb_binary)" -dir "$d" -port-file "$d/port" >"$d.log" 2>&1 &
+		psql -qc 'CREATE DATABASE ferretdb' "$PW_TEST_DATABASE_URL" >"$d.log" 2>&1
+		"$(ferretdb_binary)" -postgresql-url "${PW_TEST_DATABASE_URL%/*}/ferretdb?pool_max_conns=300" \
+			-dir "$d" -port-file "$d/port" >>"$d.log" 2>&1 &
 		mongo_pid=$!
 		if until_ok 30 test -s "$d/port"; then
 			export PW_TEST_MONGODB_URI=mongodb://127.0.0.1:$(cat "$d/port")/pairwire
