@@ -19,8 +19,13 @@ const build = resolve(process.env.PW_TEST_BUILD || join(top, 'build-tests'));
 const run = promisify(execFile);
 const masters = new Set();
 
+const dirs = new Set();
+
 // Whatever ends this process ends the masters; workers follow their master.
-process.on('exit', () => { for (const m of masters) m.kill('SIGKILL'); });
+process.on('exit', () => {
+  for (const m of masters) m.kill('SIGKILL');
+  for (const dir of dirs) rmSync(dir, { recursive: true, force: true });
+});
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => process.exit(1));
 
 let clusters = 0;
@@ -42,6 +47,7 @@ export class Cluster {
   async #prepare() {
     this.name = `${basename(process.argv[1], '.test.mjs')}-${++clusters}`;
     this.dir = mkdtempSync(join(tmpdir(), 'pw-it.'));
+    dirs.add(this.dir);
     const admin = new URL(process.env.PW_TEST_DATABASE_URL);
     this.database = `pw_${randomBytes(6).toString('hex')}`;
     this.admin = new pg.Client(admin.href);
@@ -203,7 +209,6 @@ export class Cluster {
     await this.pg.end();
     await this.admin.query(`DROP DATABASE ${this.database} WITH (FORCE)`);
     await this.admin.end();
-    rmSync(this.dir, { recursive: true });
   }
 }
 
