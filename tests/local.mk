@@ -25,6 +25,7 @@ EXTRA_DIST += tests/run \
 	tests/integration/messages.test.mjs \
 	tests/integration/presence.test.mjs \
 	tests/integration/processes.test.mjs \
+	tests/integration/protocol.test.mjs \
 	tests/integration/push.test.mjs \
 	tests/integration/receipts.test.mjs \
 	tests/integration/store-server.test.mjs

@@ -15,7 +15,7 @@ import { now, sign } from './token.mjs';
 import { DEADLINE, eventually, until } from './wait.mjs';
 
 const top = resolve(import.meta.dirname ?? new URL('.', import.meta.url).pathname, '../../..');
-const build = resolve(process.env.PW_TEST_BUILD || join(top, 'build-tests'));
+export const build = resolve(process.env.PW_TEST_BUILD || join(top, 'build-tests'));
 const run = promisify(execFile);
 const masters = new Set();
 
