@@ -138,13 +138,22 @@ struct match_call {
 	void *arg;
 };
 
+/* Users whose ids are longer than the protocol allows cannot connect; to us
+ * they do not exist. Callers copy ids into buffers of that size. */
+static bool is_user_id(const char *id)
+{
+	size_t n = id != NULL ? strnlen(id, PW_ID_MAX + 1) : 0;
+
+	return n > 0 && n <= PW_ID_MAX;
+}
+
 static void answer_match(const struct match_call *call, int err,
 			 const char *id, const char *const *cols)
 {
 	struct match m;
 
-	if (err != 0 || cols == NULL || cols[MATCH_A] == NULL ||
-	    cols[MATCH_B] == NULL) {
+	if (err != 0 || cols == NULL || !is_user_id(cols[MATCH_A]) ||
+	    !is_user_id(cols[MATCH_B])) {
 		call->cb(call->arg, err, NULL);
 		return;
 	}
@@ -200,10 +209,12 @@ static void on_peers(void *arg, int err, const PGresult *res)
 	size_t n = 0;
 
 	if (err == 0) {
-		n = (size_t)PQntuples(res);
-		ids = mem_alloc((n + 1) * sizeof(*ids));
-		for (size_t i = 0; i < n; i++)
-			ids[i] = PQgetvalue(res, (int)i, 0);
+		int rows = PQntuples(res);
+
+		ids = mem_alloc(((size_t)rows + 1) * sizeof(*ids));
+		for (int i = 0; i < rows; i++)
+			if (is_user_id(PQgetvalue(res, i, 0)))
+				ids[n++] = PQgetvalue(res, i, 0);
 	} else if (refused_value(err, res)) {
 		err = 0;	/* nobody can have this id */
 	} else if (err != -ECANCELED) {

@@ -27,8 +27,8 @@
 #define HEARTBEAT_MAX_MS 250
 #define STORE_QUEUE_MAX 20000
 #define DIRECTORY_FLUSH_MS 1000
-/* How long a stop waits for answers under way before connections close. */
-#define STOP_ANSWERS_MS 2000
+/* A stop takes no longer, whatever the master would grant. */
+#define STOP_MAX_MS 5000
 #define STOP_POLL_MS 10
 
 /* The only place that sees every type. */
@@ -46,8 +46,9 @@ struct worker {
 	struct chat chat;
 	struct timer heartbeat;
 	struct timer stop_timer;
-	int64_t stop_at_ms;	/* monotonic; when stopping gives up waiting */
-	bool closed;		/* stopping: connections were closed */
+	int64_t stop_at_ms;	/* monotonic; the current step ends then */
+	int64_t stop_end_ms;	/* and stopping as a whole then */
+	enum { SERVING, ANSWERING, CLOSING, LEAVING } state;
 	unsigned leaving;	/* stopping: flushes under way */
 };
 
@@ -102,44 +103,54 @@ static void on_flushed(void *arg, int err)
 	on_left(arg);
 }
 
-/* Stepwise: answers under way go out, connections close, presence and
- * coalesced writes follow; each step ends early when there is nothing left and
- * late at the deadline. Clients are not sent DISCONNECT: a stock client comes
- * back by itself only when the transport just closes. */
+/* Answers under way go out; then connections close; when they have (their ends
+ * reach presence and the directory) both write what is left. Each step ends
+ * early when there is nothing left to do, and late at its deadline. Clients are
+ * not sent DISCONNECT: a stock client comes back by itself only when the
+ * transport just closes. */
 static void stop_step(void *arg)
 {
 	struct worker *w = arg;
 	int64_t now = clock_mono_ms();
 
-	if (w->closed) {
-		if (now >= w->stop_at_ms)
-			loop_stop(w->loop);
-		else
-			timer_arm(&w->stop_timer, w->stop_at_ms - now);
+	switch (w->state) {
+	case SERVING:
 		return;
-	}
-	if (w->chat.ops > 0 && now < w->stop_at_ms) {
-		timer_arm(&w->stop_timer, STOP_POLL_MS);
+	case ANSWERING:
+		if (w->chat.ops > 0 && now < w->stop_at_ms) {
+			timer_arm(&w->stop_timer, STOP_POLL_MS);
+			return;
+		}
+		w->state = CLOSING;
+		eio_sessions_close_all(w->sessions, CLOSE_SERVER);
+		timer_arm(&w->stop_timer, 0);	/* behind this turn's reaping */
 		return;
+	case CLOSING:
+		w->state = LEAVING;
+		w->leaving = 2;
+		presence_retire(w->chat.presence, on_retired, w);
+		directory_flush(w->chat.directory, on_flushed, w);
+		timer_arm(&w->stop_timer, w->stop_end_ms - now);
+		return;
+	case LEAVING:
+		log_warn("stopping without having told the backends");
+		loop_stop(w->loop);
 	}
-	w->closed = true;
-	eio_sessions_close_all(w->sessions, CLOSE_SERVER);
-	w->leaving = 2;
-	presence_retire(w->chat.presence, on_retired, w);
-	directory_flush(w->chat.directory, on_flushed, w);
-	w->stop_at_ms = now + STOP_ANSWERS_MS;
-	timer_arm(&w->stop_timer, STOP_ANSWERS_MS);
 }
 
 static void begin_stop(struct worker *w, int64_t within_ms)
 {
-	if (w->chat.stopping)
+	int64_t now = clock_mono_ms();
+
+	if (w->state != SERVING)
 		return;
 	listener_drain(w->listener);
 	w->chat.stopping = true;
-	if (within_ms > STOP_ANSWERS_MS)
-		within_ms = STOP_ANSWERS_MS;
-	w->stop_at_ms = clock_mono_ms() + within_ms;
+	w->state = ANSWERING;
+	if (within_ms > STOP_MAX_MS)
+		within_ms = STOP_MAX_MS;
+	w->stop_at_ms = now + within_ms / 2;
+	w->stop_end_ms = now + within_ms;
 	timer_arm(&w->stop_timer, 0);
 }
 
@@ -156,7 +167,7 @@ static void on_drain(void *arg, uint32_t grace_ms)
 static void on_stop(void *arg, uint32_t deadline_ms)
 {
 	log_info("stopping");
-	begin_stop(arg, deadline_ms / 2);
+	begin_stop(arg, (int64_t)deadline_ms * 3 / 4);
 }
 
 static void on_worker_died(void *arg, uint32_t instance)
@@ -211,7 +222,7 @@ static void on_query(void *arg, uint32_t id, struct slice text)
 static void on_master_gone(void *arg)
 {
 	log_warn("the master is gone: stopping");
-	begin_stop(arg, STOP_ANSWERS_MS);
+	begin_stop(arg, STOP_MAX_MS);
 }
 
 /* --- building the graph --- */

@@ -16,6 +16,9 @@
 const struct field_error error_no_match = {
 	ERR_INVALID_MATCH, "match not found, or you are not part of it"
 };
+const struct field_error error_too_many = {
+	ERR_RATE_LIMITED, "too many of your events wait for an answer"
+};
 const struct field_error error_unavailable = {
 	ERR_SERVICE_UNAVAILABLE, "the service is unavailable, try again"
 };
@@ -86,6 +89,10 @@ unsigned chat_local_message(struct chat *c, struct slice user_id,
 
 	if (u == NULL)
 		return 0;
+	if (!u->registered) {
+		user_late_add(u, frame, id);
+		return 0;
+	}
 	LIST_FOREACH_SAFE(pos, tmp, &u->devices) {
 		struct device *d = LIST_ENTRY(pos, struct device, node);
 
@@ -139,6 +146,9 @@ void chat_deliver(void *arg, const struct envelope *e)
 		return;
 	memcpy(user_id, e->user_id.p, e->user_id.n);
 	user_id[e->user_id.n] = '\0';
+	/* It came by his route, so that is registered, though the answer that
+	 * says so is still on its way on the other connection. */
+	connect_registered(c, e->user_id);
 	switch (e->kind) {
 	case ENV_EMIT:
 		chat_local(c, user_id, e->event, NULL);

@@ -73,7 +73,8 @@ unsigned chat_local(struct chat *c, const char *user_id, struct slice frame,
 		    const struct device *except);
 /* The same to all his devices, here and elsewhere. */
 void chat_everywhere(struct chat *c, const char *user_id, struct slice frame);
-/* Likewise here, as a message:new whose confirmation is tracked. */
+/* Likewise here, as a message:new whose confirmation is tracked. Kept for him
+ * (and 0 returned) while he is just connecting here. */
 unsigned chat_local_message(struct chat *c, struct slice user_id,
 			    struct slice frame, const char *id);
 /* `error` to the device, and the acknowledgement when one is wanted. temp_id:
@@ -98,5 +99,6 @@ void chat_push_free(struct chat *c);
 
 extern const struct field_error error_no_match;
 extern const struct field_error error_unavailable;
+extern const struct field_error error_too_many;
 
 #endif

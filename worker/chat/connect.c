@@ -61,8 +61,32 @@ static void accept_device(struct device *d)
 	sio_accept(d->socket);
 }
 
+static void accept_all(struct chat *c, struct user *u)
+{
+	struct late_message *m;
+	struct list *pos, *tmp;
+
+	u->registered = true;
+	LIST_FOREACH_SAFE(pos, tmp, &u->devices)
+		accept_device(LIST_ENTRY(pos, struct device, node));
+	while ((m = user_late_take(u)) != NULL) {
+		chat_local_message(c, (struct slice){ u->id, strlen(u->id) },
+				   (struct slice){ m->frame, m->n }, m->id);
+		free(m);
+	}
+}
+
+void connect_registered(struct chat *c, struct slice user_id)
+{
+	struct user *u = users_find(&c->users, user_id);
+
+	if (u != NULL && !u->registered)
+		accept_all(c, u);
+}
+
 struct entering {
 	struct chat *c;
+	uint64_t generation;	/* of the stay that was registered */
 	char user_id[PW_ID_MAX + 1];
 };
 
@@ -75,15 +99,13 @@ static void on_entered(void *arg, int err)
 	struct user *u = users_find(&e->c->users,
 				    (struct slice){ e->user_id,
 						    strlen(e->user_id) });
-	struct list *pos, *tmp;
 
 	(void)err;
+	/* He may have left meanwhile, and even come back: that stay has a
+	 * registration of its own under way. */
+	if (u != NULL && u->generation == e->generation)
+		accept_all(e->c, u);
 	free(e);
-	if (u == NULL)
-		return;		/* left meanwhile */
-	u->registered = true;
-	LIST_FOREACH_SAFE(pos, tmp, &u->devices)
-		accept_device(LIST_ENTRY(pos, struct device, node));
 }
 
 static void add_device(struct chat *c, struct sio_socket *k,
@@ -112,6 +134,7 @@ static void add_device(struct chat *c, struct sio_socket *k,
 		struct entering *e = mem_zalloc(sizeof(*e));
 
 		e->c = c;
+		e->generation = d->user->generation;
 		strcpy(e->user_id, claims->user_id);
 		presence_enter(c->presence, claims->user_id, sio_socket_id(k),
 			       on_entered, e);

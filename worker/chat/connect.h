@@ -9,6 +9,9 @@ void connect_free(struct chat *c);
 /* Socket.IO callbacks; arg is the chat. */
 void connect_socket(void *arg, struct sio_socket *k, json_t *auth);
 void connect_gone(void *up, struct sio_socket *k, enum close_reason why);
+/* The user's route is known to be in Redis: his devices are accepted. Harmless
+ * when he is not here or accepted already. */
+void connect_registered(struct chat *c, struct slice user_id);
 /* Ends all of a user's connections here. */
 void connect_close_user(struct chat *c, struct slice user_id);
 

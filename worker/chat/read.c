@@ -21,8 +21,14 @@ struct reading {
 	char ids[][MESSAGE_ID_LEN + 1];
 };
 
+static size_t reading_bytes(const struct reading *r)
+{
+	return sizeof(*r) + r->n * sizeof(r->ids[0]);
+}
+
 static void reading_free(struct reading *r)
 {
+	device_event_end(r->device, reading_bytes(r));
 	device_unref(r->device);
 	free(r);
 }
@@ -110,6 +116,10 @@ void ev_read(struct device *d, json_t *payload, int64_t ack)
 
 	if (!fields_read(payload, &f, &err)) {
 		chat_refuse(d, ack, &err, NULL);
+		return;
+	}
+	if (!device_event_begin(d, sizeof(*r) + f.n * sizeof(r->ids[0]))) {
+		chat_refuse(d, ack, &error_too_many, NULL);
 		return;
 	}
 	r = mem_zalloc(sizeof(*r) + f.n * sizeof(r->ids[0]));

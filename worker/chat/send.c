@@ -20,6 +20,7 @@ struct send {
 	struct message *m;	/* owned; ids and texts inside */
 	int64_t ack;
 	int64_t started_us;
+	size_t bytes;		/* counted against the device */
 };
 
 static const struct field_error clash = {
@@ -34,6 +35,7 @@ static void run_stream(struct chat *c, struct stream *st);
 static void send_free(struct send *s)
 {
 	s->c->ops--;
+	device_event_end(s->device, s->bytes);
 	device_unref(s->device);
 	free(s->m);
 	free(s);
@@ -75,13 +77,28 @@ static void answer_sent(struct send *s, const char *id, int64_t sent_at_ms)
 struct routed {
 	struct chat *c;
 	bool local;		/* written to a device of this worker */
+	uint64_t late;		/* he was just connecting here: that stay, or 0 */
+	char user_id[PW_ID_MAX + 1];	/* his id then */
 	char id[MESSAGE_ID_LEN + 1];
 };
+
+/* This answer comes behind that of his registration, which went out before it
+ * on the same connection: he was accepted, and given the message, or is gone. */
+static bool given_late(const struct routed *q)
+{
+	struct user *u = users_find(&q->c->users,
+				    (struct slice){ q->user_id,
+						    strlen(q->user_id) });
+
+	return u != NULL && u->generation == q->late && u->registered;
+}
 
 static void on_routed(void *arg, int err, const struct route_result *r)
 {
 	struct routed *q = arg;
 
+	if (q->late != 0)
+		q->local = given_late(q);
 	if (err == 0) {
 		flight_record(FLIGHT_ROUTED, q->id, r->receivers);
 		/* Within his grace he gets the full timeout: a network flip is
@@ -113,6 +130,7 @@ static void route_to_recipient(struct chat *c, const struct message *m)
 {
 	struct buf *b = &c->scratch;
 	struct slice user = { m->recipient_id, strlen(m->recipient_id) };
+	struct user *u = users_find(&c->users, user);
 	struct routed *q = mem_zalloc(sizeof(*q));
 	struct envelope e;
 
@@ -120,6 +138,10 @@ static void route_to_recipient(struct chat *c, const struct message *m)
 	frame_message_new(b, m, false);
 	q->c = c;
 	memcpy(q->id, m->id, sizeof(q->id));
+	if (u != NULL && !u->registered) {
+		q->late = u->generation;
+		strcpy(q->user_id, u->id);
+	}
 	q->local = chat_local_message(c, user, buf_slice(b), m->id) > 0;
 	e = message_envelope(m, ENV_MESSAGE, m->recipient_id, buf_slice(b));
 	router_send(c->router, &e, ROUTE_UNREAD, on_routed, q);
@@ -161,10 +183,14 @@ static void on_stored(void *arg, enum store_result r, const struct message *firs
 		stored(s);
 		break;
 	case STORE_DUPLICATE:
-		/* Whoever inserted it routes it; here only the answer. */
+		/* Whoever inserted it routes it; here only the answer. Unless
+		 * nobody did: its outcome was unknown, and its push is due. */
 		stats_inc(STAT_messages_duplicate);
 		flight_record(FLIGHT_DEDUPLICATED, first->id, 0);
 		answer_sent(s, first->id, first->sent_at_ms);
+		if (first->delivered_at_ms == 0 && first->owe != 0 &&
+		    first->owe < cluster_now_us())
+			chat_push_due(s->c, first->id);
 		break;
 	case STORE_CLASH:
 		send_refuse(s, &clash);
@@ -320,14 +346,21 @@ void ev_send(struct device *d, json_t *payload, int64_t ack)
 		.temp_id = temp_id.len > 0 ? buf_str(&temp_id) : NULL,
 		.src = c->conf.src,
 	};
+	if (!device_event_begin(d, sizeof(*s) + sizeof(m) + f.content.n)) {
+		chat_refuse(d, ack, &error_too_many, m.temp_id);
+		buf_free(&temp_id);
+		return;
+	}
 	message_id_make(m.sender_id, m.match_id, m.temp_id, m.id);
 	s = mem_zalloc(sizeof(*s));
 	s->c = c;
 	s->device = device_ref(d);
 	s->m = message_dup(&m);
 	s->ack = ack;
+	s->bytes = sizeof(*s) + sizeof(m) + f.content.n;
 	s->started_us = clock_mono_us();
 	s->stream = stream_get(&c->streams, m.sender_id, m.match_id);
+	stream_stay(s->stream, d->user->generation);
 	list_init(&s->node);
 	list_append(&s->stream->waiting, &s->node);
 	c->ops++;

@@ -109,6 +109,14 @@ struct stream *stream_get(struct streams *ss, const char *sender_id,
 	return s;
 }
 
+void stream_stay(struct stream *s, uint64_t generation)
+{
+	if (s->generation == generation)
+		return;
+	s->generation = generation;
+	s->last_known = false;
+}
+
 int64_t stream_next_ms(struct stream *s, int64_t now_ms)
 {
 	s->last_ms = now_ms > s->last_ms ? now_ms : s->last_ms + 1;

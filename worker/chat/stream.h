@@ -13,6 +13,7 @@ struct stream {
 	struct list waiting;	/* sends not yet handed to the store, in order */
 	unsigned inflight;	/* sends handed to the store */
 	bool last_known;
+	uint64_t generation;	/* of the user's stay that `last` belongs to */
 	bool busy;		/* a look-up is under way */
 	int64_t last_ms;
 	size_t sender_n;
@@ -39,6 +40,10 @@ static inline const char *stream_match(const struct stream *s)
 {
 	return s->key + s->sender_n + 1;
 }
+/* The sender is on another stay on this worker (struct user) than when `last` was
+ * learnt: in between he may have sent elsewhere, unseen here. `last` is asked
+ * for again; what is known stays its lower bound. */
+void stream_stay(struct stream *s, uint64_t generation);
 /* The next sentAt: now, or 1 ms after the last. */
 int64_t stream_next_ms(struct stream *s, int64_t now_ms);
 /* A copy of a message that another device sent was seen here. */

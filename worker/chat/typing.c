@@ -41,6 +41,7 @@ static void on_member(void *arg, const struct field_error *e,
 		sio_ack(d->socket, t->ack, buf_slice(b));
 	}
 out:
+	device_event_end(d, sizeof(*t));
 	device_unref(d);
 	free(t);
 }
@@ -53,6 +54,10 @@ void ev_typing(struct device *d, json_t *payload, int64_t ack)
 
 	if (!fields_typing(payload, &f, &err)) {
 		chat_refuse(d, ack, &err, NULL);
+		return;
+	}
+	if (!device_event_begin(d, sizeof(*t))) {
+		chat_refuse(d, ack, &error_too_many, NULL);
 		return;
 	}
 	t = mem_zalloc(sizeof(*t));

@@ -6,6 +6,11 @@
 #include "common/base/mem.h"
 #include "common/base/siphash.h"
 
+/* What one client may have waiting while a backend is slow: enough for any
+ * burst an app means, far from what would hurt the worker. */
+#define EVENTS_MAX 8192
+#define EVENT_BYTES_MAX (4 * 1024 * 1024)
+
 static bool user_is(const struct map_node *n, const void *key)
 {
 	const struct slice *id = key;
@@ -16,6 +21,7 @@ static bool user_is(const struct map_node *n, const void *key)
 
 void users_init(struct users *us)
 {
+	us->generations = 0;
 	map_init(&us->map, user_is);
 }
 
@@ -46,6 +52,8 @@ static struct user *user_get(struct users *us, const char *id)
 	u = mem_zalloc(sizeof(*u) + key.n + 1);
 	memcpy(u->id, id, key.n);
 	list_init(&u->devices);
+	list_init(&u->late);
+	u->generation = ++us->generations;
 	map_insert(&us->map, &u->node, hash_bytes(key.p, key.n));
 	return u;
 }
@@ -78,6 +86,34 @@ void device_unref(struct device *d)
 	free(d);
 }
 
+void user_late_add(struct user *u, struct slice frame, const char *id)
+{
+	struct late_message *m = mem_alloc(sizeof(*m) + frame.n);
+
+	list_init(&m->node);
+	memcpy(m->id, id, sizeof(m->id));
+	m->n = frame.n;
+	memcpy(m->frame, frame.p, frame.n);
+	list_append(&u->late, &m->node);
+}
+
+struct late_message *user_late_take(struct user *u)
+{
+	struct list *n = list_shift(&u->late);
+
+	return n != NULL ? LIST_ENTRY(n, struct late_message, node) : NULL;
+}
+
+static void user_free(struct users *us, struct user *u)
+{
+	struct late_message *m;
+
+	while ((m = user_late_take(u)) != NULL)
+		free(m);
+	map_remove(&us->map, &u->node);
+	free(u);
+}
+
 bool device_gone(struct users *us, struct device *d, char *id_out)
 {
 	struct user *u = d->user;
@@ -89,11 +125,25 @@ bool device_gone(struct users *us, struct device *d, char *id_out)
 	last = list_empty(&u->devices);
 	if (last) {
 		strcpy(id_out, u->id);
-		map_remove(&us->map, &u->node);
-		free(u);
+		user_free(us, u);
 	}
 	device_unref(d);
 	return last;
+}
+
+bool device_event_begin(struct device *d, size_t bytes)
+{
+	if (d->events >= EVENTS_MAX || d->event_bytes + bytes > EVENT_BYTES_MAX)
+		return false;
+	d->events++;
+	d->event_bytes += bytes;
+	return true;
+}
+
+void device_event_end(struct device *d, size_t bytes)
+{
+	d->events--;
+	d->event_bytes -= bytes;
 }
 
 void device_pending_add(struct device *d, uint32_t mark, const char *id,

@@ -17,9 +17,21 @@ struct pending {
 	char id[MESSAGE_ID_LEN + 1];
 };
 
+/* A message for a user whose route is being registered: written when it is,
+ * before anything that comes after. */
+struct late_message {
+	struct list node;
+	char id[MESSAGE_ID_LEN + 1];
+	size_t n;
+	char frame[];
+};
+
 struct user {
 	struct map_node node;
 	struct list devices;
+	struct list late;	/* struct late_message, while not registered */
+	uint64_t generation;	/* differs from that of the same user's earlier
+				 * stay on this worker */
 	bool registered;	/* the route is in Redis, or Redis is down */
 	char id[];
 };
@@ -34,6 +46,8 @@ struct device {
 	bool accepted;		/* CONNECT answered: part of every fan-out */
 	int64_t since_ms;	/* wall clock, ms */
 	int64_t expires_mono_ms;	/* 0: the token has no end */
+	unsigned events;	/* asked for and not yet answered */
+	size_t event_bytes;	/* what they hold in memory */
 	/* In order of marks; head entries leave first. */
 	struct pending *pending;
 	size_t npending, cap_pending, first_pending;
@@ -41,6 +55,7 @@ struct device {
 
 struct users {
 	struct map map;
+	uint64_t generations;	/* given out so far */
 };
 
 void users_init(struct users *us);
@@ -55,6 +70,15 @@ void device_unref(struct device *d);
 /* The socket is gone. True when it was the user's last one here; *id_out (of
  * PW_ID_MAX + 1 bytes) is then his id, the user freed. */
 bool device_gone(struct users *us, struct device *d, char *id_out);
+
+/* An event of the device begins to wait for a backend, holding about `bytes`.
+ * False: as many wait already as one client may have; refuse it. */
+bool device_event_begin(struct device *d, size_t bytes);
+void device_event_end(struct device *d, size_t bytes);
+
+void user_late_add(struct user *u, struct slice frame, const char *id);
+/* The first one, removed; free() it. NULL: none. */
+struct late_message *user_late_take(struct user *u);
 
 void device_pending_add(struct device *d, uint32_t mark, const char *id,
 			int64_t now_us);

@@ -166,6 +166,7 @@ static struct device *device(const char *user, int socket)
 				      (struct sio_socket *)(uintptr_t)socket);
 
 	d->accepted = true;
+	d->user->registered = true;
 	return d;
 }
 
@@ -313,6 +314,95 @@ Test(send, stored_is_told_and_routed)
 	cr_expect_eq(saw.seen_message_at, saw.inserts[0]->sent_at_ms);
 	answer_route(0, 0, 0, false);
 	cr_expect(list_empty(&c.due), "ben has it here: no push");
+}
+
+Test(send, recipient_who_is_just_connecting_gets_it_in_order)
+{
+	struct envelope e = { .kind = ENV_MESSAGE, .user_id = { "ben", 3 },
+			      .event = { "42[\"x\"]", 7 },
+			      .id = { "0123456789abcdef01234567", 24 } };
+
+	ben = device("ben", 3);
+	ben->accepted = false;
+	ben->user->registered = false;
+	send_text("m1", "one", "a", SIO_NO_ACK);
+	answer_last(0, 0);
+	send_text("m1", "two", "b", SIO_NO_ACK);
+	answer_insert(0, STORE_OK, NULL);
+	answer_insert(1, STORE_OK, NULL);
+	saw.nframes = 0;
+	chat_deliver(&c, &e);	/* came by his route: it is registered */
+	cr_expect(ben->accepted);
+	cr_assert_eq(saw.nframes, 3);
+	cr_expect(frame_has(0, "3 42[\"message:new\"", "one"));
+	cr_expect(frame_has(1, "3 42[\"message:new\"", "two"));
+	cr_expect(frame_has(2, "3 42[\"x\"]", "x"));
+	cr_expect_eq(ben->npending, 3);
+	answer_route(0, 0, 0, false);
+	answer_route(2, 0, 0, false);
+	cr_expect(list_empty(&c.due), "he has both");
+}
+
+Test(send, recipient_who_left_while_connecting_is_pushed)
+{
+	char id[PW_ID_MAX + 1];
+
+	ben = device("ben", 3);
+	ben->accepted = false;
+	ben->user->registered = false;
+	send_text("m1", "one", "a", SIO_NO_ACK);
+	answer_last(0, 0);
+	answer_insert(0, STORE_OK, NULL);
+	device_gone(&c.users, ben, id);
+	ben = device("ben", 3);		/* back: another stay */
+	answer_route(0, 0, 0, false);
+	cr_expect_not(list_empty(&c.due));
+}
+
+Test(send, last_is_asked_again_after_another_stay)
+{
+	char id[PW_ID_MAX + 1];
+
+	send_text("m1", "one", "a", SIO_NO_ACK);
+	answer_last(0, 0);
+	answer_insert(0, STORE_UNAVAILABLE, NULL);
+	send_text("m1", "two", "b", SIO_NO_ACK);
+	cr_expect_eq(saw.nlast, 1);
+	answer_insert(1, STORE_UNAVAILABLE, NULL);
+	device_gone(&c.users, anna1, id);
+	device_gone(&c.users, anna2, id);
+	anna1 = device("anna", 1);
+	anna2 = device("anna", 2);
+	send_text("m1", "three", "c", SIO_NO_ACK);
+	cr_assert_eq(saw.nlast, 2, "he may have sent elsewhere meanwhile");
+	answer_last(0, 6000000);
+	cr_assert_eq(saw.ninserts, 3);
+	cr_expect_eq(saw.inserts[2]->sent_at_ms, 6000001);
+	answer_insert(2, STORE_UNAVAILABLE, NULL);
+}
+
+Test(send, waiting_events_of_one_client_are_bounded)
+{
+	char big[90], id[PW_ID_MAX + 1];
+	int n = 0;
+
+	memset(big, 'x', sizeof(big) - 1);
+	big[sizeof(big) - 1] = '\0';
+	saw.match_async = true;
+	while (saw.nframes == 0 && n < 100000) {
+		send_text("m1", big, NULL, SIO_NO_ACK);
+		n++;
+	}
+	cr_expect(frame_has(0, "1 42[\"error\"", "RATE_LIMITED"));
+	cr_expect_gt(n, 1000);
+	cr_expect_leq(n, 8193);
+	saw.nframes = 0;
+	saw.match_async = false;
+	c.down = true;		/* the first is answered, the rest refused */
+	device_gone(&c.users, anna1, id);
+	anna1 = NULL;
+	saw.match.cb(saw.match.arg, -EAGAIN, NULL);
+	cr_expect_eq(c.ops, 0);
 }
 
 /* {receivers, leaving, err} -> is a push due at once? */
