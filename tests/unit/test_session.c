@@ -84,9 +84,9 @@ static void frame(struct eio_session *s, const char *text)
 	eio_session_frame(s, (struct slice){ text, strlen(text) }, false);
 }
 
-static void send_text(struct eio_session *s, const char *text)
+static bool send_text(struct eio_session *s, const char *text)
 {
-	eio_session_send(s, (struct slice){ text, strlen(text) }, false);
+	return eio_session_send(s, (struct slice){ text, strlen(text) }, false);
 }
 
 static bool has_closed(void *arg)
@@ -439,11 +439,11 @@ Test(closing, queued_packets_are_written_first)
 	struct slice sid = { eio_session_sid(s), SESSION_ID_LEN };
 
 	fake_transport_take(&fake);
-	send_text(s, "41");
+	cr_assert(send_text(s, "41"));
 	eio_session_close(s, CLOSE_AUTH);
 	cr_assert_null(eio_sessions_find(sessions, sid));
 	eio_session_close(s, CLOSE_SERVER);
-	send_text(s, "42[1]");
+	cr_assert_not(send_text(s, "42[1]"));
 	eio_session_mark(s);
 	frame(s, "4x");
 	frame(s, "3");

@@ -365,6 +365,20 @@ Test(socket, confirmed_reaches_the_socket)
 	finish();
 }
 
+Test(socket, a_closing_one_takes_nothing)
+{
+	start();
+	feed("40{\"do\":\"later\"}");
+	sio_accept(pending);
+	cr_assert(sio_send(pending, SLICE("42[1]")));
+	sio_disconnect(pending, CLOSE_SERVER);
+	cr_assert_not(sio_send(pending, SLICE("42[2]")));
+	run_turn(loop);
+	expect("out", "40{\"sid\":\"SID\"}\n42[1]\n41\n",
+	       fake_transport_take(&fake));
+	finish();
+}
+
 static char *nested(unsigned depth)
 {
 	char *text = mem_alloc(2 * depth + 16);

@@ -392,11 +392,12 @@ const char *eio_session_transport_name(const struct eio_session *s)
 	return s->transport != NULL ? s->transport->ops->name : "none";
 }
 
-void eio_session_send(struct eio_session *s, struct slice packet, bool binary)
+bool eio_session_send(struct eio_session *s, struct slice packet, bool binary)
 {
 	if (s->state != SESS_OPEN)
-		return;
+		return false;
 	put(s, packet, binary);
+	return true;
 }
 
 uint32_t eio_session_mark(struct eio_session *s)

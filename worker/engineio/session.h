@@ -72,8 +72,9 @@ const char *eio_session_sid(const struct eio_session *s);
 const char *eio_session_transport_name(const struct eio_session *s);
 /* Queues a text frame ("42[…]") or a binary message. Written at the end of the
  * loop's turn. When more than outbox_limit waits and the stream does not take
- * it, the session closes (CLOSE_OUTBOX). Dropped when it is closing already. */
-void eio_session_send(struct eio_session *s, struct slice packet, bool binary);
+ * it, the session closes (CLOSE_OUTBOX). False: dropped, for the session is
+ * closing already - though one that was taken may still be lost with it. */
+bool eio_session_send(struct eio_session *s, struct slice packet, bool binary);
 /* A mark behind everything queued so far. The session follows it with a ping
  * (the barrier: at most one ping outstanding, at most one barrier every 20 ms)
  * and reports confirmed(mark) - or a later mark - when the pong is there. */

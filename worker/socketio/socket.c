@@ -432,9 +432,9 @@ void sio_refuse(struct sio_socket *k, const char *message)
 	free_socket(k);
 }
 
-void sio_send(struct sio_socket *k, struct slice frame)
+bool sio_send(struct sio_socket *k, struct slice frame)
 {
-	eio_session_send(k->conn->session, frame, false);
+	return eio_session_send(k->conn->session, frame, false);
 }
 
 void sio_ack(struct sio_socket *k, int64_t ack, struct slice json)

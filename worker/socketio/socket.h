@@ -59,8 +59,9 @@ void sio_accept(struct sio_socket *k);
  * stays open (the client closes it). disconnected() is not called. */
 void sio_refuse(struct sio_socket *k, const char *message);
 /* A whole text frame ("42[…]"). In another namespace than the root the caller
- * writes its name into it (sio_head_write). */
-void sio_send(struct sio_socket *k, struct slice frame);
+ * writes its name into it (sio_head_write). True: queued; false: dropped, the
+ * connection is closing. */
+bool sio_send(struct sio_socket *k, struct slice frame);
 /* Answers e->ack: json is the array's inside ('{"ok":true}'). No-op for
  * SIO_NO_ACK. */
 void sio_ack(struct sio_socket *k, int64_t ack, struct slice json);

@@ -51,10 +51,11 @@ static struct {
 static const struct match the_match = { "m1", "anna", "ben", true };
 
 /* --- socket --- */
-void sio_send(struct sio_socket *k, struct slice frame)
+bool sio_send(struct sio_socket *k, struct slice frame)
 {
 	snprintf(saw.frames[saw.nframes++], 400, "%d %.*s", (int)(uintptr_t)k,
 		 (int)frame.n, frame.p);
+	return true;
 }
 void sio_ack(struct sio_socket *k, int64_t ack, struct slice json)
 {
