@@ -1,6 +1,7 @@
 /* Listener, connections and WebSockets over loopback, in one loop. */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,8 @@
 #include "worker/engineio/session.h"
 #include "worker/transport/listener.h"
 #include "worker/transport/ws.h"
+
+#define FLOOD 90	/* the socket's queue takes 100 */
 
 #define UPGRADE                                                     \
 	"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\n"     \
@@ -318,6 +321,55 @@ Test(conn, too_many)
 	hang_up(&first);
 	cr_assert(run_until(loop, closed_once, NULL));
 	first = dial_websocket();
+	hang_up(&first);
+	finish();
+}
+
+static size_t descriptors(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	size_t n = 0;
+
+	cr_assert_not_null(d);
+	while (readdir(d) != NULL)
+		n++;
+	closedir(d);
+	return n;
+}
+
+static bool all_ended(void *arg)
+{
+	struct client *c = arg;
+
+	for (size_t i = 0; i < FLOOD; i++) {
+		pull(&c[i]);
+		if (!c[i].eof)
+			return false;
+	}
+	return true;
+}
+
+/* They never close their side, and the goodbye waits for that. */
+Test(conn, far_too_many)
+{
+	struct client first, others[FLOOD];
+	size_t before, held;
+
+	start(60000, 1);
+	first = dial_websocket();
+	before = descriptors();
+	for (size_t i = 0; i < FLOOD; i++) {
+		others[i] = dial();
+		say_text(&others[i], UPGRADE);
+	}
+	cr_assert(run_until(loop, all_ended, others));
+	held = descriptors() - before - FLOOD;
+	cr_assert_leq(held, 32, "%zu", held);
+	for (size_t i = 0; i < FLOOD; i++) {
+		cr_assert_not_null(strstr(buf_str(&others[i].in), "503 "),
+				   "%zu", i);
+		hang_up(&others[i]);
+	}
 	hang_up(&first);
 	finish();
 }

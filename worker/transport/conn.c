@@ -17,6 +17,9 @@
  * take our answer from it. */
 #define GOODBYE_MS 2000
 #define GOODBYE_BYTES (256 * 1024)
+/* So many above the maximum get it: the descriptors kept for the backends must
+ * outlast any number of clients. */
+#define GOODBYES_ABOVE_MAX 32
 
 enum conn_state { CONN_HEAD, CONN_ANSWER, CONN_GOODBYE };
 
@@ -80,11 +83,10 @@ static void write_answer(struct conn *c)
 		say_goodbye(c);
 }
 
-static void answer(struct conn *c, const struct request_verdict *v)
+static void write_response(struct buf *out, const struct request_verdict *v)
 {
 	stats_add(STAT_http_refused, v->status >= 400);
-	c->state = CONN_ANSWER;
-	buf_printf(&c->out,
+	buf_printf(out,
 		   "HTTP/1.1 %u %s\r\n"
 		   "Connection: close\r\n"
 		   "Content-Type: %s\r\n"
@@ -92,6 +94,12 @@ static void answer(struct conn *c, const struct request_verdict *v)
 		   "%s\r\n%s",
 		   v->status, request_reason(v->status), v->type,
 		   strlen(v->body), v->fields, v->body);
+}
+
+static void answer(struct conn *c, const struct request_verdict *v)
+{
+	c->state = CONN_ANSWER;
+	write_response(&c->out, v);
 	write_answer(c);
 }
 
@@ -208,18 +216,37 @@ static void on_overdue(struct deadline *d, void *arg)
 		conn_free(c, true);
 }
 
+/* One answer, one look, gone. What was read cannot turn the close into a reset
+ * that takes the answer along; whoever sends more, or later, risks that. */
+static void turn_away(struct conns *cs, int fd, const struct request_verdict *v)
+{
+	struct buf out = { 0 };
+
+	write_response(&out, v);
+	(void)send(fd, out.p, out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	(void)recv(fd, cs->scratch.p, READ_MAX, MSG_DONTWAIT);
+	close(fd);
+	buf_free(&out);
+}
+
 void conn_new(struct conns *cs, int fd)
 {
 	struct request_verdict full = request_answer(503, "Too many connections\n");
-	struct conn *c = mem_zalloc(sizeof(*c));
+	size_t count = cs->count + ws_count(cs->ws);
+	struct conn *c;
 
+	if (count >= cs->max && count - cs->max >= GOODBYES_ABOVE_MAX) {
+		turn_away(cs, fd, &full);
+		return;
+	}
+	c = mem_zalloc(sizeof(*c));
 	c->cs = cs;
 	c->fd = fd;
 	deadline_init(&c->deadline);
 	list_append(&cs->all, &c->node);
 	cs->count++;
 	stats_inc(STAT_connections);
-	if (cs->count + ws_count(cs->ws) > cs->max) {
+	if (count >= cs->max) {
 		answer(c, &full);
 		return;
 	}

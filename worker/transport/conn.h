@@ -20,7 +20,8 @@ struct conns {
 	struct deadlines goodbyes;	/* an answered client must be gone */
 	struct buf scratch;		/* one read */
 	size_t count;
-	size_t max;			/* with the WebSockets */
+	size_t max;			/* with the WebSockets; past it some get
+					 * a proper goodbye, the rest none */
 };
 
 void conns_init(struct conns *cs, struct loop *l, struct eio_sessions *sessions,
