@@ -23,6 +23,7 @@ EXTRA_DIST += tests/run \
 	tests/integration/lib/wait.mjs \
 	tests/integration/matches.test.mjs \
 	tests/integration/messages.test.mjs \
+	tests/integration/races.test.mjs \
 	tests/integration/presence.test.mjs \
 	tests/integration/processes.test.mjs \
 	tests/integration/protocol.test.mjs \
