@@ -8,8 +8,13 @@
 
 #include "common/backend/pg_conn.h"
 #include "common/backend/pg_stmts.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/loop/deadlines.h"
+
+#define QUERY_CANCELED "57014"
+#define SLOW_LOG_MS 60000
 
 struct pg {
 	struct pg_conn conn;
@@ -18,6 +23,7 @@ struct pg {
 	struct list sent;	/* queries, in the order of their results */
 	struct list refused;	/* queries never sent, to be told so */
 	struct task tell_refused;
+	int64_t slow_ms;	/* logged last that the server gives up; 0: never */
 	pg_state_cb *state;
 	pg_notify_cb *notify;
 	void *arg;
@@ -84,6 +90,33 @@ static void on_deadline(struct deadline *d, void *arg)
 	answer(CONTAINER_OF(d, struct query, due), -ETIMEDOUT, NULL);
 }
 
+/* The server gave up first: its statement_timeout is a little shorter than the
+ * deadline. Behind a lock that is every statement: one line a minute. */
+static void note_slow(struct pg *pg)
+{
+	int64_t now = clock_mono_ms();
+
+	if (pg->slow_ms != 0 && now - pg->slow_ms < SLOW_LOG_MS)
+		return;
+	pg->slow_ms = now;
+	log_warn("postgres %s: statements are not done in time timeout_ms=%u",
+		 pg->conn.retry.name, pg->conn.timeout_ms);
+}
+
+static void refused(struct query *q)
+{
+	const PGresult *error =
+		pg_prepared_refused(q->stmt, q->generation,
+				    q->prepares && !q->parse_ok, &q->res);
+
+	if (!pg_error_is(error, QUERY_CANCELED)) {
+		answer(q, -EREMOTEIO, error);
+		return;
+	}
+	note_slow(q->pg);
+	answer(q, -ETIMEDOUT, NULL);
+}
+
 /* The group has ended, and its transaction with it. */
 static void finish(struct query *q)
 {
@@ -95,10 +128,7 @@ static void finish(struct query *q)
 		 PQresultStatus(res) == PGRES_COMMAND_OK)
 		answer(q, 0, res);
 	else
-		answer(q, -EREMOTEIO,
-		       pg_prepared_refused(q->stmt, q->generation,
-					   q->prepares && !q->parse_ok,
-					   &q->res));
+		refused(q);
 	query_free(q);
 }
 

@@ -17,7 +17,9 @@ struct pg_conf {
 	const char *url;	/* postgresql://… or key=value; copied. Several
 				 * hosts, socket directories as libpq has them */
 	unsigned timeout_ms;	/* connect, and each query's deadline; the
-				 * connection is dropped when one passes it */
+				 * connection is dropped when one passes it.
+				 * The server ends a statement after 9/10 of
+				 * it (statement_timeout) */
 	const char *const *setup;	/* NULL-terminated statements run on each
 					 * connect (SET …, LISTEN …); borrowed;
 					 * NULL: none. One that is refused keeps
@@ -41,8 +43,9 @@ typedef void pg_notify_cb(void *arg, const char *channel, const char *payload);
  * PGRES_COMMAND_OK in res, borrowed until return. -EREMOTEIO: the server
  * refused it (or to prepare it: that is tried again by the next query), res
  * holds the error (SQLSTATE). -ENOTCONN (never sent), -ECONNRESET (handed to
- * the connection, outcome unknown), -ETIMEDOUT (likewise unknown; the
- * connection is dropped). */
+ * the connection, outcome unknown), -ETIMEDOUT (the server ended it in time, or
+ * the deadline passed: then the outcome is unknown and the connection is
+ * dropped). */
 typedef void pg_cb(void *arg, int err, const PGresult *res);
 
 /* Starts connecting. state and notify may be NULL. */

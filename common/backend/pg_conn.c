@@ -1,5 +1,7 @@
 #include "common/backend/pg_conn.h"
 
+#include <stdio.h>
+
 #include "common/base/log.h"
 
 static void ended(struct pg_conn *c)
@@ -71,13 +73,39 @@ void pg_conn_flush(struct pg_conn *c)
 	loop_defer(c->loop, &c->flush);
 }
 
+/* Closing a socket ends no statement: one that waits for a lock would go on
+ * waiting, and might commit long after its caller was told that it failed. So
+ * the server gives up first; and a statement whose client is gone ends at the
+ * server's next look (PostgreSQL 14, not on Windows). */
+static void write_limits(struct pg_conn *c)
+{
+	unsigned ms = c->timeout_ms - c->timeout_ms / 10;
+
+	snprintf(c->limits, sizeof(c->limits),
+		 "SELECT set_config('statement_timeout', '%u', false);"
+		 "SELECT set_config('client_connection_check_interval', '1s',"
+		 " false) WHERE current_setting('server_version_num')::int >="
+		 " 140000 AND version() !~* 'mingw|visual|msvc'",
+		 ms > 0 ? ms : 1);
+}
+
+static const char *next_statement(struct pg_conn *c)
+{
+	if (!c->limited) {
+		c->limited = true;
+		return c->limits;
+	}
+	if (c->next_setup == NULL || *c->next_setup == NULL)
+		return NULL;
+	return *c->next_setup++;
+}
+
 /* Sends the next setup statement; after the last, pipelining begins. */
 static void setup_next(struct pg_conn *c)
 {
-	const char *sql = c->next_setup != NULL ? *c->next_setup : NULL;
+	const char *sql = next_statement(c);
 
 	if (sql != NULL) {
-		c->next_setup++;
 		if (PQsendQuery(c->pg, sql) == 0)
 			break_by_libpq(c);
 		else
@@ -144,6 +172,7 @@ static void connected(struct pg_conn *c)
 	io_watch(&c->io, IO_READ);
 	c->wants_write = false;
 	c->state = PG_CONN_SETUP;
+	c->limited = false;
 	c->next_setup = c->setup;
 	setup_next(c);
 }
@@ -238,6 +267,7 @@ void pg_conn_init(struct pg_conn *c, struct loop *l, const struct pg_conf *conf,
 	*c = (struct pg_conn){ .loop = l, .ops = ops, .arg = arg };
 	c->setup = conf->setup;
 	c->timeout_ms = conf->timeout_ms;
+	write_limits(c);
 	c->target = pg_target_new(l, conf->url, conf->name);
 	retry_init(&c->retry, l, "postgres", conf->name,
 		   pg_target_where(c->target), on_timer, c);

@@ -32,11 +32,13 @@ struct pg_conn {
 	struct loop *loop;
 	const char *const *setup;
 	unsigned timeout_ms;
+	char limits[256];	/* the statement before those of setup */
 
 	enum pg_conn_state state;
 	PGconn *pg;		/* from CONNECTING to BROKEN, else NULL */
 	struct io io;
 	bool wants_write;	/* io waits for room, too */
+	bool limited;		/* limits was sent */
 	const char *const *next_setup;
 	struct retry retry;	/* WAITING: next attempt; else its deadline */
 	struct task drop;

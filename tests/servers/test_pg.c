@@ -337,6 +337,94 @@ Test(pg, a_missing_table_is_no_lasting_harm)
 	pg_free(&pg);
 }
 
+static const char *const unlimited[] = { "SET statement_timeout = 0", NULL };
+
+/* How many sessions of CONF()'s name wait for a lock. */
+static int waiting(void)
+{
+	PGresult *res = admin_do("SELECT count(*) FROM pg_stat_activity WHERE "
+				 "application_name = 'pw-test' AND "
+				 "wait_event_type = 'Lock'");
+	int n = atoi(PQgetvalue(res, 0, 0));
+
+	PQclear(res);
+	return n;
+}
+
+static const struct pg_stmt add_row = {
+	"add_row", "INSERT INTO pw_test_locked VALUES ($1::text)", 1 };
+
+static void lock_table(void)
+{
+	PQclear(admin_do("DROP TABLE IF EXISTS pw_test_locked"));
+	PQclear(admin_do("CREATE TABLE pw_test_locked (t text)"));
+	PQclear(admin_do("BEGIN"));
+	PQclear(admin_do("LOCK TABLE pw_test_locked IN SHARE MODE"));
+}
+
+static void unlock_table(void)
+{
+	PGresult *res;
+
+	PQclear(admin_do("COMMIT"));
+	res = admin_do("SELECT count(*) FROM pw_test_locked");
+	cr_expect_str_eq(PQgetvalue(res, 0, 0), "0", "committed later");
+	PQclear(res);
+	PQclear(admin_do("DROP TABLE pw_test_locked"));
+}
+
+/* Nobody holds a statement back that its caller has given up: the server ends
+ * it first, and the connection stays. */
+Test(pg, the_server_gives_up_before_the_deadline)
+{
+	struct pg_conf conf = CONF();
+	struct states st = { 0 };
+	struct seen s = { 0 };
+	struct pg *pg;
+	int64_t began;
+
+	conf.timeout_ms = 600;
+	pg = connect_up(&conf, &st);
+	lock_table();
+	for (int i = 0; i < 3; i++) {
+		began = clock_mono_ms();
+		ask(pg, &s, &add_row, "x");
+		WAIT_FOR(l, s.calls == i + 1);
+		cr_expect_eq(s.err[i], -ETIMEDOUT);
+		cr_expect_lt(clock_mono_ms() - began, 600);
+		cr_expect_eq(waiting(), 0);
+	}
+	cr_expect(pg_up(pg));
+	cr_expect_eq(st.down, 0);
+	unlock_table();
+	ask(pg, &s, &echo, "still here");
+	WAIT_FOR(l, s.calls == 4);
+	cr_expect_str_eq(s.text[3], "still here");
+	pg_free(&pg);
+}
+
+/* What was sent behind a slow statement reaches its deadline in the server's
+ * input; the session ends soon after the connection, lock or not. */
+Test(pg, no_session_outlives_its_connection)
+{
+	struct pg_conf conf = CONF();
+	struct seen s = { 0 };
+	struct pg *pg;
+
+	conf.timeout_ms = 300;
+	conf.setup = unlimited;
+	pg = connect_up(&conf, NULL);
+	lock_table();
+	ask(pg, &s, &add_row, "x");
+	ask(pg, &s, &add_row, "x");
+	loop_turn(l, 100);
+	cr_expect_eq(waiting(), 1);
+	WAIT_FOR(l, s.calls == 2);
+	WAIT_FOR(l, waiting() == 0);
+	unlock_table();
+	pg_free(&pg);
+}
+
 Test(pg, a_slow_query_times_out_and_the_connection_goes)
 {
 	struct pg_conf conf = CONF();
@@ -346,6 +434,7 @@ Test(pg, a_slow_query_times_out_and_the_connection_goes)
 	int64_t began;
 
 	conf.timeout_ms = 300;
+	conf.setup = unlimited;	/* the server does not give up first */
 	pg = connect_up(&conf, &st);
 	began = clock_mono_ms();
 	ask(pg, &first, &sleep_s, "3");
