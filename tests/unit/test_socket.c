@@ -1,4 +1,5 @@
 #include <criterion/criterion.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +31,8 @@ static void app_connect(void *arg, struct sio_socket *k, json_t *auth)
 
 static void app_event(void *up, struct sio_socket *k, const struct sio_event *e)
 {
-	char *args = json_dumps(e->args, JSON_COMPACT);
+	char *args = e->args != NULL ? json_dumps(e->args, JSON_COMPACT)
+				     : mem_strdup("()");
 	size_t n = strlen(args);
 
 	cr_assert_eq(up, k);
@@ -67,11 +69,12 @@ static struct sio_server *server;
 static struct fake_transport fake;
 static struct eio_session *session;
 
-static void start(void)
+static void start_impatient(unsigned connect_timeout_ms)
 {
-	static const struct eio_conf c = {
+	const struct eio_conf c = {
 		.instance = 1, .ping_interval_ms = 60000,
-		.ping_timeout_ms = 60000, .connect_timeout_ms = 60000,
+		.ping_timeout_ms = 60000,
+		.connect_timeout_ms = connect_timeout_ms,
 		.max_payload = 1000000, .outbox_limit = 1000000,
 	};
 	struct sio_ops ops = {
@@ -92,6 +95,11 @@ static void start(void)
 	session = eio_session_open(sessions, &fake.t);
 	run_turn(loop);
 	fake_transport_take(&fake);
+}
+
+static void start(void)
+{
+	start_impatient(60000);
 }
 
 static void finish(void)
@@ -211,7 +219,12 @@ static const struct transcript events[] = {
 	{ "42[\"bye\"]", "41\n", "bye [] -1\ndisconnected server\n", CLOSE_SERVER },
 	/* binary: the root namespace keeps no attachments */
 	{ "451-[\"m\",{\"_placeholder\":true,\"num\":0}]\nB:x", "",
-	  "m [{\"_placeholder\":true,\"num\":0}] -1 binary\n", -1 },
+	  "m () -1 binary\n", -1 },
+	{ "452-3[7,{}]\nB:x\nB:y\n42[\"m\"]", "433[]\n",
+	  "7 () 3 binary\nm [] -1\n", -1 },
+	{ "451-\nB:x", "", "disconnected protocol\n", CLOSE_PROTOCOL },
+	{ "451-[]", "", "disconnected protocol\n", CLOSE_PROTOCOL },
+	{ "451-[\"connect\"]", "", "disconnected protocol\n", CLOSE_PROTOCOL },
 	{ "451-[\"m\",{\"_placeholder\":true,\"num\":0}]", "", "", -1 },
 	{ "461-7[{\"_placeholder\":true,\"num\":0}]\nB:x\n42[\"m\"]", "",
 	  "m [] -1\n", -1 },
@@ -222,7 +235,7 @@ static const struct transcript events[] = {
 	{ "452-[\"m\",{\"_placeholder\":true,\"num\":1}]\nB:x\n42[\"m\"]", "",
 	  "disconnected protocol\n", CLOSE_PROTOCOL },
 	{ "451-[\"m\"]\nB:x\nB:y", "",
-	  "m [] -1 binary\ndisconnected protocol\n", CLOSE_PROTOCOL },
+	  "m () -1 binary\ndisconnected protocol\n", CLOSE_PROTOCOL },
 	{ "B:x", "", "disconnected protocol\n", CLOSE_PROTOCOL },
 	{ "450-[\"m\"]", "", "disconnected protocol\n", CLOSE_PROTOCOL },
 	/* ends of the connection */
@@ -287,6 +300,105 @@ Test(socket, attachments_are_kept_where_asked_for)
 	       "m [{\"a\":{\"_placeholder\":true,\"num\":1}}] 9 binary\n"
 	       "+first\n+\n", buf_str(&said));
 	finish();
+}
+
+/* Kept events are looked at when they are whole. */
+Test(socket, broken_events_with_attachments)
+{
+	static const char *const table[] = {
+		"[\"m\",{\"_placeholder\":true,\"num\":1}]", "[\"m\"", "[]",
+		"[null]", "[\"connect\"]",
+	};
+	char text[100];
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		start();
+		snprintf(text, sizeof(text), "40/custom,\n451-/custom,%s",
+			 table[i]);
+		feed(text);
+		cr_assert_not(fake.closed, "%s", table[i]);
+		buf_clear(&said);
+		feed("B:x");
+		expect(table[i], "disconnected protocol\n", buf_str(&said));
+		finish();
+	}
+}
+
+static bool has_closed(void *arg)
+{
+	(void)arg;
+	return fake.closed;
+}
+
+Test(socket, attachments_have_a_deadline)
+{
+	static const char *const namespaces[] = { "/", "/custom" };
+	char text[100];
+
+	for (size_t i = 0; i < ARRAY_SIZE(namespaces); i++) {
+		start_impatient(20);
+		snprintf(text, sizeof(text), "40%s,\n452-%s,[\"m\"]\nB:x",
+			 namespaces[i], namespaces[i]);
+		feed(text);
+		buf_clear(&said);
+		cr_assert(run_until(loop, has_closed, NULL), "%s", text);
+		expect(text, "disconnected protocol\n", buf_str(&said));
+		finish();
+	}
+}
+
+/* Another namespace that is accepted meanwhile does not lift it. */
+Test(socket, the_deadline_is_the_assemblys)
+{
+	start_impatient(20);
+	feed("40/custom,\n40{\"do\":\"later\"}\n451-/custom,[\"m\"]");
+	sio_accept(pending);
+	cr_assert(run_until(loop, has_closed, NULL));
+	finish();
+}
+
+Test(socket, no_deadline_when_they_came)
+{
+	start_impatient(20);
+	feed("40\n451-[\"m\"]\nB:x\n461-1[]\nB:x");
+	run_for(loop, 60);
+	cr_assert_not(fake.closed);
+	finish();
+}
+
+/* A tree of these weighs seventy times its text. */
+static char *many_objects(const char *head, size_t size)
+{
+	char *text = mem_alloc(size + 4);
+	size_t n = (size_t)sprintf(text, "%s[\"m\"", head);
+
+	while (n < size) {
+		memcpy(text + n, ",{}", 3);
+		n += 3;
+	}
+	strcpy(text + n, "]");
+	return text;
+}
+
+Test(socket, waiting_for_attachments_costs_no_more_than_the_text)
+{
+	static const char *const heads[] = { "451-", "461-", "451-/custom," };
+
+	for (size_t i = 0; i < ARRAY_SIZE(heads); i++) {
+		char *text = many_objects(heads[i], 900000);
+		size_t before, held;
+
+		start();
+		feed("40\n40/custom,");
+		before = mallinfo2().uordblks;
+		feed(text);
+		held = mallinfo2().uordblks - before;
+		cr_assert_not(fake.closed, "%s", heads[i]);
+		cr_assert_lt(held, i < 2 ? 10000 : 1200000, "%s %zu", heads[i],
+			     held);
+		free(text);
+		finish();
+	}
 }
 
 Test(socket, accepted_later)
@@ -417,6 +529,8 @@ Test(socket, truncations)
 		feed("40/custom,");
 		eio_session_frame(session, (struct slice){ whole, n }, false);
 		run_turn(loop);
+		if (!fake.closed)	/* waits for these to look at it */
+			feed("B:x\nB:y");
 		/* "4" + "5…": only complete packets are accepted */
 		cr_assert(fake.closed, "%zu", n);
 		finish();

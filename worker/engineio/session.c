@@ -25,7 +25,7 @@ struct eio_session {
 	void *up;
 	struct outbox outbox;
 	struct deadline heartbeat;	/* next ping, or the pong's deadline */
-	struct deadline joining;	/* connect_timeout */
+	struct deadline joining;	/* connect_timeout; eio_session_await */
 	struct deadline barrier;	/* armed: too early for the next one */
 	uint32_t mark_last;		/* given out */
 	uint32_t mark_pinged;		/* what the last ping stands behind */
@@ -430,4 +430,10 @@ void eio_session_close(struct eio_session *s, enum close_reason why)
 void eio_session_joined(struct eio_session *s)
 {
 	deadline_drop(&s->joining);
+}
+
+void eio_session_await(struct eio_session *s)
+{
+	if (s->state == SESS_OPEN)
+		deadline_arm(&s->ss->joins, &s->joining);
 }

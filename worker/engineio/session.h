@@ -41,7 +41,8 @@ struct eio_ops {
 
 struct eio_conf {
 	uint32_t instance;
-	unsigned ping_interval_ms, ping_timeout_ms, connect_timeout_ms;
+	unsigned ping_interval_ms, ping_timeout_ms;
+	unsigned connect_timeout_ms;	/* eio_session_joined(), _await() */
 	size_t max_payload, outbox_limit;
 };
 
@@ -85,5 +86,8 @@ uint32_t eio_session_mark(struct eio_session *s);
 void eio_session_close(struct eio_session *s, enum close_reason why);
 /* The layer above has joined (a namespace is connected): connect_timeout off. */
 void eio_session_joined(struct eio_session *s);
+/* What the client began it must end within connect_timeout, else the session
+ * closes (CLOSE_PROTOCOL). eio_session_joined() when it has. */
+void eio_session_await(struct eio_session *s);
 
 #endif

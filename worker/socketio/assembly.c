@@ -5,7 +5,7 @@
 #include "common/base/mem.h"
 
 struct sio_assembly *sio_assembly_new(const struct sio_packet *p,
-				      struct sio_nsp *nsp, json_t *json,
+				      struct sio_nsp *nsp, json_t *name,
 				      bool keep)
 {
 	struct sio_assembly *a = mem_zalloc(sizeof(*a));
@@ -13,9 +13,11 @@ struct sio_assembly *sio_assembly_new(const struct sio_packet *p,
 	a->type = p->type;
 	a->nsp = nsp;
 	a->ack = p->ack;
-	a->json = json;
+	a->name = name;
 	a->want = p->attachments;
 	a->keep = keep;
+	if (keep)
+		buf_add(&a->text, p->json.p, p->json.n);
 	return a;
 }
 
@@ -25,7 +27,8 @@ void sio_assembly_free(struct sio_assembly **ap)
 
 	if (a == NULL)
 		return;
-	json_decref(a->json);
+	json_decref(a->name);
+	buf_free(&a->text);
 	buf_free(&a->bytes);
 	free(a);
 	*ap = NULL;

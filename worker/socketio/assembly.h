@@ -14,16 +14,18 @@ struct sio_assembly {
 	enum sio_type type;
 	struct sio_nsp *nsp;	/* borrowed */
 	int64_t ack;
-	json_t *json;		/* owned; NULL when the packet had none */
+	json_t *name;		/* owned; NULL when the text is kept */
 	unsigned count, want;
 	bool keep;
+	struct buf text;	/* the kept JSON: a tree of it may weigh 70 times
+				 * as much, and the client takes its time */
 	struct buf bytes;	/* kept attachments, one behind the other */
 	size_t ends[SIO_ATTACHMENTS_MAX];
 };
 
-/* json is taken. keep: store the attachments' bytes. */
+/* name is taken. keep: store the packet's JSON and the attachments' bytes. */
 struct sio_assembly *sio_assembly_new(const struct sio_packet *p,
-				      struct sio_nsp *nsp, json_t *json,
+				      struct sio_nsp *nsp, json_t *name,
 				      bool keep);
 void sio_assembly_free(struct sio_assembly **a);
 /* True when this was the last one. */

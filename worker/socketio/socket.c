@@ -195,49 +195,45 @@ static const char *event_name(const json_t *value, char *number, size_t n)
 	return number;
 }
 
-/* args: the packet's array, taken. a: NULL for an event without attachments. */
-static void deliver_event(struct sio_conn *c, struct sio_socket *k, json_t *args,
-			  int64_t ack, const struct sio_assembly *a)
+/* name: the value in the place of the event's name. */
+static void deliver_event(struct sio_conn *c, struct sio_socket *k,
+			  const json_t *name, struct sio_event *e)
 {
-	struct slice attachments[SIO_ATTACHMENTS_MAX];
-	json_t *first = json_incref(json_array_get(args, 0));
 	char number[32];
-	struct sio_event e = {
-		.name = event_name(first, number, sizeof(number)),
-		.args = args,
-		.ack = ack,
-		.binary = a != NULL,
-	};
 
-	if (e.name == NULL) {
+	e->name = event_name(name, number, sizeof(number));
+	if (e->name == NULL)
 		protocol_error(c, "event name");
+	else
+		k->nsp->ops.event(k->up, k, e);
+}
+
+/* The whole text of an event. e: all but its name and arguments. */
+static void deliver_text(struct sio_conn *c, struct sio_socket *k,
+			 struct slice text, struct sio_event *e)
+{
+	json_t *args = json_text_load(text);
+	json_t *name = json_incref(json_array_get(args, 0));
+
+	if (!json_is_array(args) ||
+	    (e->binary && !sio_placeholders_ok(args, e->nattachments))) {
+		protocol_error(c, "event payload");
 	} else {
-		if (a != NULL && a->keep) {
-			sio_assembly_slices(a, attachments);
-			e.attachments = attachments;
-			e.nattachments = a->count;
-		}
 		json_array_remove(args, 0);
-		k->nsp->ops.event(k->up, k, &e);
+		e->args = args;
+		deliver_event(c, k, name, e);
 	}
-	json_decref(first);
+	json_decref(name);
 	json_decref(args);
 }
 
 static void got_event(struct sio_conn *c, struct sio_socket *k,
 		      const struct sio_packet *p)
 {
-	json_t *args;
+	struct sio_event e = { .ack = p->ack };
 
-	if (p->json.n == 0)	/* tolerated, and nothing to deliver */
-		return;
-	args = json_text_load(p->json);
-	if (!json_is_array(args)) {
-		json_decref(args);
-		protocol_error(c, "event payload");
-		return;
-	}
-	deliver_event(c, k, args, p->ack, NULL);
+	if (p->json.n != 0)	/* else tolerated, and nothing to deliver */
+		deliver_text(c, k, p->json, &e);
 }
 
 /* We ask for no acknowledgements: checked, then dropped. */
@@ -253,19 +249,53 @@ static void got_ack(struct sio_conn *c, const struct sio_packet *p)
 	json_decref(args);
 }
 
+/* What is not kept is checked now, as far as it can be: a new reference to the
+ * name's place, or NULL. */
+static json_t *check_binary(const struct sio_packet *p)
+{
+	json_t *args = json_text_load(p->json);
+	json_t *name = json_array_get(args, 0);
+	bool ok = json_is_array(args) &&
+		  sio_placeholders_ok(args, p->attachments);
+	char number[32];
+
+	if (p->type == SIO_BINARY_ACK)
+		name = json_null();
+	else
+		ok = ok && event_name(name, number, sizeof(number)) != NULL;
+	name = ok ? json_incref(name) : NULL;
+	json_decref(args);
+	return name;
+}
+
 static void got_binary_head(struct sio_conn *c, struct sio_nsp *nsp,
 			    const struct sio_packet *p)
 {
-	json_t *args = json_text_load(p->json);
+	bool keep = nsp->ops.attachments && p->type == SIO_BINARY_EVENT;
+	json_t *name = keep ? NULL : check_binary(p);
 
-	if (!json_is_array(args) || !sio_placeholders_ok(args, p->attachments)) {
-		json_decref(args);
+	if (keep ? p->json.n == 0 : name == NULL) {
 		protocol_error(c, "binary payload");
 		return;
 	}
-	c->assembly = sio_assembly_new(p, nsp, args,
-				       nsp->ops.attachments &&
-					       p->type == SIO_BINARY_EVENT);
+	c->assembly = sio_assembly_new(p, nsp, name, keep);
+	eio_session_await(c->session);
+}
+
+static void deliver_assembly(struct sio_conn *c, struct sio_socket *k,
+			     const struct sio_assembly *a)
+{
+	struct slice attachments[SIO_ATTACHMENTS_MAX];
+	struct sio_event e = { .ack = a->ack, .binary = true };
+
+	if (a->keep) {
+		sio_assembly_slices(a, attachments);
+		e.attachments = attachments;
+		e.nattachments = a->count;
+		deliver_text(c, k, buf_slice(&a->text), &e);
+	} else {
+		deliver_event(c, k, a->name, &e);
+	}
 }
 
 static void got_attachment(struct sio_conn *c, struct slice data)
@@ -280,11 +310,10 @@ static void got_attachment(struct sio_conn *c, struct slice data)
 	if (!sio_assembly_add(a, data))
 		return;
 	c->assembly = NULL;
+	eio_session_joined(c->session);
 	k = find_socket(c, a->nsp);
-	if (a->type == SIO_BINARY_EVENT && k != NULL) {
-		deliver_event(c, k, a->json, a->ack, a);
-		a->json = NULL;
-	}
+	if (a->type == SIO_BINARY_EVENT && k != NULL)
+		deliver_assembly(c, k, a);
 	sio_assembly_free(&a);
 }
 
@@ -423,7 +452,8 @@ void sio_accept(struct sio_socket *k)
 	json_out_cstr(b, k->id);
 	buf_addc(b, '}');
 	eio_session_send(k->conn->session, buf_slice(b), false);
-	eio_session_joined(k->conn->session);
+	if (k->conn->assembly == NULL)	/* its deadline is the same one */
+		eio_session_joined(k->conn->session);
 }
 
 void sio_refuse(struct sio_socket *k, const char *message)

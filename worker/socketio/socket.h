@@ -13,13 +13,14 @@ struct sio_socket;
 struct sio_server;
 
 /* An event of the client; everything in it is borrowed. args is the array
- * behind the name. A name that is a number comes as its decimal text, one with
- * a NUL in it as "". */
+ * behind the name; NULL when the event came with attachments that nobody wants
+ * (ops.attachments). A name that is a number comes as its decimal text, one
+ * with a NUL in it as "". */
 struct sio_event {
 	const char *name;
 	json_t *args;
 	int64_t ack;		/* SIO_NO_ACK: none wanted */
-	bool binary;		/* came with attachments; args hold placeholders */
+	bool binary;		/* came with attachments; args have placeholders */
 	const struct slice *attachments;	/* NULL unless ops.attachments */
 	unsigned nattachments;
 };
@@ -36,8 +37,8 @@ struct sio_ops {
 	 * (up NULL then, unless attached). */
 	void (*disconnected)(void *up, struct sio_socket *k, enum close_reason why);
 	void *arg;
-	/* Keep the bytes of attachments for event(); otherwise they are counted
-	 * and dropped, and cost no memory. */
+	/* Keep events with attachments, and those, for event(); otherwise they
+	 * are checked, counted and dropped, and cost no memory. */
 	bool attachments;
 };
 
