@@ -96,6 +96,20 @@ int mongo_write_result(struct mongo_job *job, bool ok, const bson_t *reply,
 
 static void lost(struct store_mongo *be, const char *why);
 
+/* One line for each new reason of an outage. */
+static void log_outage(struct store_mongo *be, const char *what,
+		       const char *why)
+{
+	char reason[sizeof(be->reason)];
+
+	snprintf(reason, sizeof(reason), "%s", why);
+	reason[strcspn(reason, "\r\n")] = '\0';
+	if (strcmp(reason, be->reason) == 0)
+		return;
+	memcpy(be->reason, reason, sizeof(reason));
+	log_warn("store: MongoDB %s reason=\"%s\"", what, reason);
+}
+
 static void note_majority(struct store_mongo *be, const struct mongo_job *job)
 {
 	bool wrote = job->batch != NULL ||
@@ -202,10 +216,12 @@ static void set_up(struct store_mongo *be, bool up, const char *why)
 	if (be->up == up)
 		return;
 	be->up = up;
-	if (up)
+	if (up) {
+		be->reason[0] = '\0';
 		log_info("store: MongoDB is there");
-	else
-		log_warn("store: MongoDB is lost text=\"%s\"", why);
+	} else {
+		log_outage(be, "is lost", why);
+	}
 	be->state(be->arg, up);
 }
 
@@ -236,6 +252,9 @@ static void probe_done(void *arg)
 		set_up(be, true, "");
 	} else if (!be->closing) {
 		note_health(be, job);
+		if (!be->up && job->err != -EREMOTEIO)	/* that was logged */
+			log_outage(be, "cannot be reached, trying on",
+				   job->error.message);
 		timer_arm(&be->probe, PROBE_MS);
 	}
 	free(job);
@@ -315,17 +334,19 @@ static void *mongo_open(struct loop *l, const struct message_store_conf *conf,
 	const char *db;
 
 	pthread_once(&once, driver_init);
+	/* The driver's texts quote what they dislike, be it the password. */
 	uri = mongoc_uri_new_with_error(conf->url, &error);
 	if (uri == NULL) {
 		snprintf(err, 256, "the message store's URL is not one of "
-				   "MongoDB: %.190s", error.message);
+				   "MongoDB: percent-encode user and password");
 		return NULL;
 	}
 	set_options(uri, conf);
 	pool = mongoc_client_pool_new_with_error(uri, &error);
 	if (pool == NULL) {
-		snprintf(err, 256, "the message store's URL: %.200s",
-			 error.message);
+		snprintf(err, 256, "the message store's URL asks for what is "
+				   "not to be had: check its SRV name and its "
+				   "TLS options and files");
 		mongoc_uri_destroy(uri);
 		return NULL;
 	}

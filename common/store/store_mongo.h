@@ -30,6 +30,7 @@ struct store_mongo {
 	bool closing;
 	bool lagging;		/* logged: the majority does not keep up */
 	uint32_t complaint;	/* code logged last; 0 once all is well */
+	char reason[192];	/* of this outage, logged last; "" when up */
 	struct timer probe;
 };
 

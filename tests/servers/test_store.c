@@ -401,6 +401,38 @@ Test(store, free_with_work_pending)
 	loop_free(&l);
 }
 
+/* What is wrong with a URL is told without its password. */
+Test(store, url_with_a_password)
+{
+	static const char *const bad[] = {
+		"mongodb://u:s:ecret@h/db",
+		"mongodb://u:s%zzecret@h/db",
+		"mongodb://u:secret@h/db?tls=true&tlsCAFile=/no/secret",
+		"mongodb://u:secret@h:secret/db",
+		"mongodb+srv://u:secret@secret/db",
+		"mongodb://u:secret@h/?authMechanism=secret",
+		"postgresql://u:secret@h:secret/db?x=y",
+		"postgresql://u:s%zzecret@h/db",
+	};
+	struct loop *l = loop_new();
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		char err[256] = "";
+		struct message_store_conf conf = {
+			.url = bad[i], .name = "t", .lanes = 1,
+			.timeout_ms = 500, .queue_max = 1,
+		};
+		struct message_store *s =
+			message_store_new(l, &conf, NULL, NULL, err);
+
+		if (s == NULL)
+			cr_expect_neq(err[0], '\0', "%s", bad[i]);
+		message_store_free(&s);
+		cr_expect_null(strstr(err, "ecret"), "%s", err);
+	}
+	loop_free(&l);
+}
+
 Test(store, urls)
 {
 	static const char *const bad[] = {

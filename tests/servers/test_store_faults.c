@@ -5,10 +5,13 @@
 #include "tests/servers/store_fixture.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "common/base/log.h"
 
 #define TIMEOUT_MS 1500
 
@@ -20,6 +23,7 @@ static struct {
 static struct loop *loop;
 static struct message_store *store;
 static bool up;
+static unsigned port;
 
 static void fake_path(char *out, size_t n)
 {
@@ -34,7 +38,7 @@ static unsigned fake_start(void)
 {
 	int in[2], out[2];
 	char path[512], line[64] = "";
-	unsigned port = 0;
+	unsigned n = 0;
 
 	fake_path(path, sizeof(path));
 	cr_assert_eq(pipe(in), 0);
@@ -53,8 +57,8 @@ static unsigned fake_start(void)
 	fake.to = fdopen(in[1], "w");
 	fake.from = fdopen(out[0], "r");
 	cr_assert_not_null(fgets(line, sizeof(line), fake.from));
-	cr_assert_eq(sscanf(line, "port %u", &port), 1);
-	return port;
+	cr_assert_eq(sscanf(line, "port %u", &n), 1);
+	return n;
 }
 
 /* Says a line; returns once it is obeyed, with the number of "count …". */
@@ -80,11 +84,12 @@ static void setup(void)
 	char url[128];
 
 	signal(SIGPIPE, SIG_IGN);
+	port = fake_start();
 	snprintf(url, sizeof(url),
 		 "mongodb://127.0.0.1:%u/x?replicaSet=fake"
 		 "&heartbeatFrequencyMS=500&serverSelectionTimeoutMS=700"
 		 "&socketTimeoutMS=%d",
-		 fake_start(), 2 * TIMEOUT_MS);
+		 port, 2 * TIMEOUT_MS);
 	loop = loop_new();
 	store = store_new_at(loop, url, TIMEOUT_MS, &up);
 	WAIT_FOR(loop, up);
@@ -97,6 +102,32 @@ static void teardown(void)
 	fclose(fake.to);	/* it ends at the end of its input */
 	fclose(fake.from);
 	waitpid(fake.pid, NULL, 0);
+}
+
+/* What is logged from now on goes to a file; it has no name. */
+static int log_start(void)
+{
+	char path[] = "/tmp/pw-log.XXXXXX";
+	int fd = mkstemp(path);
+
+	cr_assert_geq(fd, 0);
+	unlink(path);
+	cr_assert_eq(dup2(fd, STDERR_FILENO), STDERR_FILENO);
+	log_init("test", LOG_LVL_INFO);
+	return fd;
+}
+
+static int log_count(int fd, const char *what)
+{
+	static char text[1 << 16];
+	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+	int count = 0;
+
+	cr_assert_geq(n, 0);
+	text[n] = '\0';
+	for (const char *at = text; (at = strstr(at, what)) != NULL; at++)
+		count++;
+	return count;
 }
 
 TestSuite(faults, .init = setup, .fini = teardown, .timeout = 30);
@@ -314,6 +345,32 @@ Test(faults, down_and_up)
 	tell("up");
 	WAIT_FOR(loop, up);
 	cr_expect_eq(insert_one(loop, store, &m, NULL), STORE_OK);
+}
+
+/* A server that is down from the start is no silence: one line. */
+Test(faults, down_at_start)
+{
+	struct message m = message_new("x");
+	struct message_store *s;
+	bool second_up = false;
+	char url[128];
+	int log;
+
+	tell("down");
+	cr_expect_eq(insert_one(loop, store, &m, NULL), STORE_UNAVAILABLE);
+	WAIT_FOR(loop, !up);
+	log = log_start();
+	snprintf(url, sizeof(url), "mongodb://127.0.0.1:%u/x?replicaSet=fake"
+		 "&heartbeatFrequencyMS=500&serverSelectionTimeoutMS=300", port);
+	s = store_new_at(loop, url, TIMEOUT_MS, &second_up);
+	WAIT_FOR(loop, log_count(log, "MongoDB cannot be reached") > 0);
+	loop_turn(loop, 3000);	/* two more attempts */
+	cr_expect_leq(log_count(log, "MongoDB cannot be reached"), 2);
+	cr_expect_eq(log_count(log, "MongoDB is there"), 0);
+	tell("up");
+	WAIT_FOR(loop, up && second_up);
+	cr_expect_eq(log_count(log, "MongoDB is there"), 2);
+	message_store_free(&s);
 }
 
 /* A mark that the majority has not confirmed is an error to the caller; it may
