@@ -1,6 +1,9 @@
 /* What involves more than one key. */
+#define _GNU_SOURCE	/* memrchr */
 #include "common/conf/conf_keys.h"
 
+#include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,6 +61,51 @@ static int check_text(struct conf_reading *rd)
 	return 0;
 }
 
+static bool escapes_are_whole(struct slice s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] == '%' && (s.n - i < 3 ||
+				      !isxdigit((unsigned char)s.p[i + 1]) ||
+				      !isxdigit((unsigned char)s.p[i + 2])))
+			return false;
+	return true;
+}
+
+/* A password as it came out of a generator. The driver would refuse it, or
+ * take half of it for a host, in every worker. */
+static bool user_and_password_are_escaped(const char *url)
+{
+	const char *authority = strstr(url, "://") + strlen("://");
+	size_t n = strcspn(authority, "/");
+	size_t path = strcspn(authority + n, "?");
+	const char *at = memrchr(authority, '@', n);
+	struct slice user = { authority, at != NULL ? (size_t)(at - authority) : 0 };
+	const char *colon = memchr(user.p, ':', user.n);
+
+	if (memchr(authority + n, '@', path) != NULL ||	/* a '/' before it */
+	    memchr(user.p, '@', user.n) != NULL)
+		return false;
+	if (colon != NULL && memrchr(user.p, ':', user.n) != colon)
+		return false;
+	return escapes_are_whole(user);
+}
+
+static int check_mongodb(struct conf_reading *rd)
+{
+	const char *url = rd->conf->store_url;
+
+	if (!begins(url, "mongodb://") && !begins(url, "mongodb+srv://"))
+		return conf_error(rd, CONF_KEY_store_url,
+				  "must begin with mongodb://, mongodb+srv://, "
+				  "postgresql:// or postgres://");
+	if (!user_and_password_are_escaped(url))
+		return conf_error(rd, CONF_KEY_store_url,
+				  "in user, password and database name, write "
+				  "%%25 for %%, %%2F for /, %%3A for : and %%40 "
+				  "for @ (percent-encoding)");
+	return 0;
+}
+
 static int check_backends(struct conf_reading *rd)
 {
 	const struct conf *c = rd->conf;
@@ -71,11 +119,8 @@ static int check_backends(struct conf_reading *rd)
 	if (!is_postgres(c->database_url))
 		return conf_error(rd, CONF_KEY_database_url,
 				  "must begin with postgresql:// or postgres://");
-	if (!is_postgres(c->store_url) && !begins(c->store_url, "mongodb://") &&
-	    !begins(c->store_url, "mongodb+srv://"))
-		return conf_error(rd, CONF_KEY_store_url,
-				  "must begin with mongodb://, mongodb+srv://, "
-				  "postgresql:// or postgres://");
+	if (!is_postgres(c->store_url) && check_mongodb(rd) != 0)
+		return -EINVAL;
 	if (!begins(c->push_queue_url, "redis://") &&
 	    !begins(c->push_queue_url, "redis+unix://"))
 		return conf_error(rd, CONF_KEY_push_queue_url,

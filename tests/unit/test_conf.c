@@ -153,6 +153,54 @@ Test(conf, postgres_urls_of_other_clients)
 	}
 }
 
+/* "SECRET" stands in each for what must not be shown. */
+Test(conf, mongodb_passwords_are_escaped)
+{
+	static const char err_want[] =
+		"FILE:2: store_url: in user, password and database name, write "
+		"%25 for %, %2F for /, %3A for : and %40 for @ "
+		"(percent-encoding)";
+	static const struct {
+		const char *url;
+		bool ok;
+	} cases[] = {
+		{ "mongodb://h", true },
+		{ "mongodb://h1:1,[::1]:2/db", true },
+		{ "mongodb://u@h", true },
+		{ "mongodb://u:@h", true },
+		{ "mongodb://u:p@h1:1,h2:2/db?replicaSet=a:b@c/d", true },
+		{ "mongodb://h/?appname=a@b", true },
+		{ "mongodb://u:p%3a%2F%40%25@h/db", true },
+		{ "mongodb://u:p?#[]&@h/db", true },
+		{ "mongodb://u:p@%2Ftmp%2Fm.sock/db", true },
+		{ "mongodb+srv://u:p@h.example/", true },
+		{ "mongodb://u:SECRET:x@h/db", false },
+		{ "mongodb://u:SECRET:@h/db", false },
+		{ "mongodb://u:SECRET@x@h/db", false },
+		{ "mongodb://u:SECRET@@h", false },
+		{ "mongodb://u:SECRET/x@h/db", false },
+		{ "mongodb://u:SECRET@x/y@h/db", false },
+		{ "mongodb://u:SECRET%@h/db", false },
+		{ "mongodb://u:SECRET%4@h/db", false },
+		{ "mongodb://u:SECRET%zz@h/db", false },
+		{ "mongodb+srv://u:SECRET@x@h.example/db", false },
+	};
+	char text[512], err[CONF_ERR_MAX];
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct conf *c = NULL;
+		int rc;
+
+		snprintf(text, sizeof(text), "[store]\nstore_url = %s\n" GOOD,
+			 cases[i].url);
+		rc = load(text, strlen(text), &c, err);
+		cr_expect_eq(rc, cases[i].ok ? 0 : -EINVAL, "%s", cases[i].url);
+		cr_expect_str_eq(err, cases[i].ok ? "" : err_want, "%s: %s",
+				 cases[i].url, err);
+		conf_free(&c);
+	}
+}
+
 Test(conf, errors_name_the_place)
 {
 	static const struct {
