@@ -243,7 +243,11 @@ int main(int argc, char **argv)
 {
 	struct options o = parse(argc, argv);
 	struct sio_ops ops = {
-		on_connect, on_event, on_confirmed, on_disconnected, NULL, true,
+		.connect = on_connect,
+		.event = on_event,
+		.confirmed = on_confirmed,
+		.disconnected = on_disconnected,
+		.attachments = true,
 	};
 	struct sio_server *sio = sio_server_new(o.eio.instance);
 	struct eio_ops up = sio_server_eio_ops(sio);

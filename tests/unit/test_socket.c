@@ -36,8 +36,8 @@ static void app_event(void *up, struct sio_socket *k, const struct sio_event *e)
 	size_t n = strlen(args);
 
 	cr_assert_eq(up, k);
-	buf_printf(&said, "%s %s %d%s\n", e->name, args, (int)e->ack,
-		   e->binary ? " binary" : "");
+	buf_printf(&said, "%s %s %d%s%s\n", e->name, args, (int)e->ack,
+		   e->binary ? " binary" : "", e->too_large ? " too large" : "");
 	for (unsigned i = 0; i < e->nattachments; i++)
 		buf_printf(&said, "+%.*s\n", (int)e->attachments[i].n,
 			   e->attachments[i].p);
@@ -69,7 +69,7 @@ static struct sio_server *server;
 static struct fake_transport fake;
 static struct eio_session *session;
 
-static void start_impatient(unsigned connect_timeout_ms)
+static void start_with(unsigned connect_timeout_ms, size_t event_max)
 {
 	const struct eio_conf c = {
 		.instance = 1, .ping_interval_ms = 60000,
@@ -79,7 +79,7 @@ static void start_impatient(unsigned connect_timeout_ms)
 	};
 	struct sio_ops ops = {
 		app_connect, app_event, app_confirmed, app_disconnected,
-		"root", false,
+		"root", false, event_max,
 	};
 	struct eio_ops eio;
 
@@ -97,9 +97,14 @@ static void start_impatient(unsigned connect_timeout_ms)
 	fake_transport_take(&fake);
 }
 
+static void start_impatient(unsigned connect_timeout_ms)
+{
+	start_with(connect_timeout_ms, 0);
+}
+
 static void start(void)
 {
-	start_impatient(60000);
+	start_with(60000, 0);
 }
 
 static void finish(void)
@@ -163,6 +168,7 @@ static const struct transcript connects[] = {
 	{ "40\n40/custom,", "40{\"sid\":\"SID\"}\n40/custom,{\"sid\":\"SID\"}\n",
 	  "connect root 0\nconnect custom 0\n", -1 },
 	{ "40/random", "44/random,{\"message\":\"Invalid namespace\"}\n", "", -1 },
+	{ "40/random,{", "44/random,{\"message\":\"Invalid namespace\"}\n", "", -1 },
 	{ "40{\"do\":\"refuse\"}", "44{\"message\":\"no \\\"entry\\\"\"}\n",
 	  "connect root 1\n", -1 },
 	{ "40/custom,{\"do\":\"refuse\"}\n40/custom,",
@@ -284,6 +290,42 @@ Test(socket, events)
 		fake_transport_take(&fake);
 		buf_clear(&said);
 		replay(&events[i]);
+	}
+}
+
+/* The same with an event_max of 16. */
+static const struct transcript large[] = {
+	{ "423[\"m\",\"78901234\"]", "433[\"78901234\"]\n",
+	  "m [\"78901234\"] 3\n", -1 },
+	{ "423[\"m\",\"789012345\"]", "433[]\n", "m () 3 too large\n", -1 },
+	{ "42[\"m\",\"789012345\"]", "", "m () -1 too large\n", -1 },
+	{ "42[\"m\",{},{},{},{},[[[", "", "m () -1 too large\n", -1 },
+	{ "42[\"m\",\"7890123\x80\x80\"]", "", "m () -1 too large\n", -1 },
+	{ "42[7,8,9,10,11,12,13]", "", " () -1 too large\n", -1 },
+	{ "42[\"connect\",1,2,3,4]", "", "disconnected protocol\n",
+	  CLOSE_PROTOCOL },
+	{ "4312[1234567890123456", "", "", -1 },
+	{ "41\n40{\"a\":78901234567}", "",
+	  "disconnected client\n", CLOSE_PROTOCOL },
+	{ "451-3[\"m\",\"789012345\"]\nB:x", "433[]\n",
+	  "m () 3 binary too large\n", -1 },
+	{ "451-[\"connect\",1,2,3,4]\nB:x", "", "disconnected protocol\n",
+	  CLOSE_PROTOCOL },
+	{ "461-[1234567890123456\nB:x", "", "", -1 },
+	/* no different where attachments are kept */
+	{ "40/custom,\n451-/custom,3[\"m\",\"789012345\"]\nB:x",
+	  "40/custom,{\"sid\":\"SID\"}\n43/custom,3[]\n",
+	  "connect custom 0\nm () 3 binary too large\n", -1 },
+};
+
+Test(socket, too_large)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(large); i++) {
+		start_with(60000, 16);
+		feed("40");
+		fake_transport_take(&fake);
+		buf_clear(&said);
+		replay(&large[i]);
 	}
 }
 
@@ -534,6 +576,48 @@ Test(socket, truncations)
 		/* "4" + "5…": only complete packets are accepted */
 		cr_assert(fake.closed, "%zu", n);
 		finish();
+	}
+}
+
+Test(json_text, first)
+{
+	static const struct {
+		const char *in, *out;
+	} table[] = {
+		{ "[\"1234\",{", "1234" },
+		{ "[ \t\r\n\"1234\"", "1234" },
+		{ "[\"\"", "" },
+		{ "[\"12345\"]", "" },
+		{ "[\"\\u0041\\u0042\\u0043\\u0044\"]", "ABCD" },
+		{ "[\"\\u0041\\u0042\\u0043\\u0044\\u0045\"]", "" },
+		{ "[\"\\\"\\\\\",1]", "\"\\" },
+		{ "[\"\xc3\xa4\xc3\xa4\"]", "\xc3\xa4\xc3\xa4" },
+		{ "[\"\xc3\xa4\xc3\xa4" "1\"]", "" },
+		{ "[\"\x80\"]", "" },
+		{ "[\"\n\"]", "" },
+		{ "[\"\\x\"]", "" },
+		{ "[\"12", "" },
+		{ "[\"12\\", "" },
+		{ "[\"", "" },
+		{ "[", "" },
+		{ "[ ", "" },
+		{ "[1]", "" },
+		{ "[[\"1\"]]", "" },
+		{ "[]", "" },
+		{ "", "" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		size_t n = strlen(table[i].in);
+		char *in = mem_alloc(n + (n == 0));
+		json_t *j;
+
+		memcpy(in, table[i].in, n);
+		j = json_text_first((struct slice){ in, n }, 4);
+		cr_assert_str_eq(json_string_value(j), table[i].out, "%s",
+				 table[i].in);
+		json_decref(j);
+		free(in);
 	}
 }
 

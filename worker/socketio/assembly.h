@@ -17,6 +17,7 @@ struct sio_assembly {
 	json_t *name;		/* owned; NULL when the text is kept */
 	unsigned count, want;
 	bool keep;
+	bool too_large;		/* the packet's JSON, which was not parsed */
 	struct buf text;	/* the kept JSON: a tree of it may weigh 70 times
 				 * as much, and the client takes its time */
 	struct buf bytes;	/* kept attachments, one behind the other */

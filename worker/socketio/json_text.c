@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/buf.h"
 #include "common/base/mem.h"
 
 static int hex_digit(char c)
@@ -92,4 +93,49 @@ json_t *json_text_load(struct slice text)
 		j = load(copy, text.n);
 	free(copy);
 	return j;
+}
+
+/* The length of the string literal at text's beginning, of at most max
+ * characters however they are written; 0 when there is none. */
+static size_t literal_length(struct slice text, size_t max)
+{
+	size_t end = max * strlen("\\u0000") + 2;
+
+	if (text.n == 0 || text.p[0] != '"')
+		return 0;
+	if (end > text.n)
+		end = text.n;
+	for (size_t i = 1; i < end; i++) {
+		if (text.p[i] == '"')
+			return i + 1;
+		if (text.p[i] == '\\')
+			i++;
+	}
+	return 0;
+}
+
+json_t *json_text_first(struct slice array, size_t max)
+{
+	json_t *one, *first;
+	struct buf b = { 0 };
+	size_t at = 1;
+
+	while (at < array.n && memchr(" \t\r\n", array.p[at], 4) != NULL)
+		at++;
+	buf_addc(&b, '[');
+	if (at < array.n) {
+		struct slice rest = { array.p + at, array.n - at };
+
+		buf_add(&b, rest.p, literal_length(rest, max));
+	}
+	buf_addc(&b, ']');
+	one = json_text_load(buf_slice(&b));
+	first = json_incref(json_array_get(one, 0));
+	if (first == NULL || json_string_length(first) > max) {
+		json_decref(first);
+		first = json_string("");
+	}
+	json_decref(one);
+	buf_free(&b);
+	return first;
 }

@@ -11,5 +11,8 @@
  * than jansson's limit of 2,048. Integers beyond 64 bits become reals; an
  * escaped surrogate without its other half becomes U+FFFD. */
 json_t *json_text_load(struct slice text);
+/* An array's first element when that is a string of at most max bytes, else "";
+ * a new reference. Nothing behind it is looked at. */
+json_t *json_text_first(struct slice array, size_t max);
 
 #endif

@@ -138,24 +138,32 @@ static void send_error(struct sio_conn *c, struct slice nsp, const char *text)
 	eio_session_send(c->session, buf_slice(b), false);
 }
 
+static bool too_large(const struct sio_nsp *nsp, const struct sio_packet *p)
+{
+	return nsp->ops.event_max != 0 && p->json.n > nsp->ops.event_max;
+}
+
 static void got_connect(struct sio_conn *c, const struct sio_packet *p)
 {
 	struct sio_nsp *nsp = find_nsp(c->sv, p->nsp);
 	struct sio_socket *k;
 	json_t *auth;
 
-	if (nsp != NULL && find_socket(c, nsp) != NULL) {
+	if (nsp == NULL) {
+		send_error(c, p->nsp, "Invalid namespace");
+		return;
+	}
+	if (find_socket(c, nsp) != NULL) {
 		protocol_error(c, "second CONNECT");
+		return;
+	}
+	if (too_large(nsp, p)) {
+		protocol_error(c, "CONNECT payload's size");
 		return;
 	}
 	auth = p->json.n != 0 ? json_text_load(p->json) : json_object();
 	if (!json_is_object(auth)) {
 		protocol_error(c, "CONNECT payload");
-		json_decref(auth);
-		return;
-	}
-	if (nsp == NULL) {
-		send_error(c, p->nsp, "Invalid namespace");
 		json_decref(auth);
 		return;
 	}
@@ -208,6 +216,17 @@ static void deliver_event(struct sio_conn *c, struct sio_socket *k,
 		k->nsp->ops.event(k->up, k, e);
 }
 
+/* Costs no more than its name. */
+static void deliver_too_large(struct sio_conn *c, struct sio_socket *k,
+			      struct slice text, struct sio_event *e)
+{
+	json_t *name = json_text_first(text, SIO_NAME_MAX);
+
+	e->too_large = true;
+	deliver_event(c, k, name, e);
+	json_decref(name);
+}
+
 /* The whole text of an event. e: all but its name and arguments. */
 static void deliver_text(struct sio_conn *c, struct sio_socket *k,
 			 struct slice text, struct sio_event *e)
@@ -232,16 +251,21 @@ static void got_event(struct sio_conn *c, struct sio_socket *k,
 {
 	struct sio_event e = { .ack = p->ack };
 
-	if (p->json.n != 0)	/* else tolerated, and nothing to deliver */
+	if (p->json.n == 0)	/* tolerated, and nothing to deliver */
+		return;
+	if (too_large(k->nsp, p))
+		deliver_too_large(c, k, p->json, &e);
+	else
 		deliver_text(c, k, p->json, &e);
 }
 
 /* We ask for no acknowledgements: checked, then dropped. */
-static void got_ack(struct sio_conn *c, const struct sio_packet *p)
+static void got_ack(struct sio_conn *c, const struct sio_nsp *nsp,
+		    const struct sio_packet *p)
 {
 	json_t *args;
 
-	if (p->json.n == 0)
+	if (p->json.n == 0 || too_large(nsp, p))
 		return;
 	args = json_text_load(p->json);
 	if (!json_is_array(args))
@@ -271,14 +295,21 @@ static json_t *check_binary(const struct sio_packet *p)
 static void got_binary_head(struct sio_conn *c, struct sio_nsp *nsp,
 			    const struct sio_packet *p)
 {
-	bool keep = nsp->ops.attachments && p->type == SIO_BINARY_EVENT;
-	json_t *name = keep ? NULL : check_binary(p);
+	bool large = too_large(nsp, p);
+	bool keep = nsp->ops.attachments && p->type == SIO_BINARY_EVENT &&
+		    !large;
+	json_t *name = NULL;
 
+	if (large)
+		name = json_text_first(p->json, SIO_NAME_MAX);
+	else if (!keep)
+		name = check_binary(p);
 	if (keep ? p->json.n == 0 : name == NULL) {
 		protocol_error(c, "binary payload");
 		return;
 	}
 	c->assembly = sio_assembly_new(p, nsp, name, keep);
+	c->assembly->too_large = large;
 	eio_session_await(c->session);
 }
 
@@ -286,7 +317,9 @@ static void deliver_assembly(struct sio_conn *c, struct sio_socket *k,
 			     const struct sio_assembly *a)
 {
 	struct slice attachments[SIO_ATTACHMENTS_MAX];
-	struct sio_event e = { .ack = a->ack, .binary = true };
+	struct sio_event e = {
+		.ack = a->ack, .binary = true, .too_large = a->too_large,
+	};
 
 	if (a->keep) {
 		sio_assembly_slices(a, attachments);
@@ -347,7 +380,7 @@ static void got_text(struct sio_conn *c, struct slice text)
 		got_event(c, k, &p);
 		break;
 	case SIO_ACK:
-		got_ack(c, &p);
+		got_ack(c, nsp, &p);
 		break;
 	case SIO_BINARY_EVENT:
 	case SIO_BINARY_ACK:

@@ -12,14 +12,19 @@
 struct sio_socket;
 struct sio_server;
 
+#define SIO_NAME_MAX 128
+
 /* An event of the client; everything in it is borrowed. args is the array
- * behind the name; NULL when the event came with attachments that nobody wants
- * (ops.attachments). A name that is a number comes as its decimal text, one
- * with a NUL in it as "". */
+ * behind the name; NULL when the event is too large (ops.event_max), or came
+ * with attachments that nobody wants (ops.attachments). A name that is a number
+ * comes as its decimal text, one with a NUL in it as "". */
 struct sio_event {
 	const char *name;
 	json_t *args;
 	int64_t ack;		/* SIO_NO_ACK: none wanted */
+	bool too_large;		/* not parsed, perhaps no JSON at all; a name of
+				 * more than SIO_NAME_MAX bytes, or that is no
+				 * string, comes as "" */
 	bool binary;		/* came with attachments; args have placeholders */
 	const struct slice *attachments;	/* NULL unless ops.attachments */
 	unsigned nattachments;
@@ -40,6 +45,11 @@ struct sio_ops {
 	/* Keep events with attachments, and those, for event(); otherwise they
 	 * are checked, counted and dropped, and cost no memory. */
 	bool attachments;
+	/* Bytes of a packet's JSON text; 0: no limit. A tree of small values
+	 * weighs 70 times its text, and takes a tenth of a second per MB. A
+	 * longer event comes as too_large, a longer acknowledgement is dropped,
+	 * a longer CONNECT ends the connection. */
+	size_t event_max;
 };
 
 struct sio_server *sio_server_new(uint32_t instance);
