@@ -50,10 +50,8 @@ static unsigned to_devices(struct user *u, struct slice frame,
 	LIST_FOREACH_SAFE(pos, tmp, &u->devices) {
 		struct device *d = LIST_ENTRY(pos, struct device, node);
 
-		if (d == except || !d->accepted)
-			continue;
-		sio_send(d->socket, frame);
-		n++;
+		if (d != except && d->accepted && sio_send(d->socket, frame))
+			n++;
 	}
 	return n;
 }
@@ -96,9 +94,9 @@ unsigned chat_local_message(struct chat *c, struct slice user_id,
 	LIST_FOREACH_SAFE(pos, tmp, &u->devices) {
 		struct device *d = LIST_ENTRY(pos, struct device, node);
 
-		if (!d->accepted)
+		/* A socket that is closing takes nothing: he may be away. */
+		if (!d->accepted || !sio_send(d->socket, frame))
 			continue;
-		sio_send(d->socket, frame);
 		device_pending_add(d, sio_mark(d->socket), id, now);
 		n++;
 	}
