@@ -136,9 +136,14 @@ static void note_health(struct store_mongo *be, const struct mongo_job *job)
 		log_err("store: MongoDB refuses code=%u text=\"%s\"",
 			job->error.code, job->error.message);
 	}
+	/* The server's text on a row may quote it. */
+	if (job->row_code != 0 && be->complaint != job->row_code) {
+		be->complaint = job->row_code;
+		log_err("store: MongoDB refuses rows code=%u", job->row_code);
+	}
 	if (job->err == -ENOTCONN || job->err == -ECONNRESET)
 		lost(be, job->error.message);
-	else if (job->err == 0 && be->indexed)
+	else if (job->err == 0 && job->row_code == 0 && be->indexed)
 		be->complaint = 0;
 }
 

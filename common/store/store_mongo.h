@@ -34,12 +34,15 @@ struct store_mongo {
 	struct timer probe;
 };
 
-/* One piece of work for a thread. The thread writes err and error only. */
+/* One piece of work for a thread. The thread writes err and what
+ * follows it. */
 struct mongo_job {
 	struct store_mongo *be;
 	struct store_batch *batch;	/* an insert */
 	struct store_op *op;		/* or another operation */
 	int err;
+	uint32_t row_code;	/* of a row that failed through no fault of its
+				 * own; 0: none */
 	bool lagging;		/* a write concern was not met in time */
 	bson_error_t error;	/* what the driver said, if anything */
 };

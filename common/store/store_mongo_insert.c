@@ -56,7 +56,10 @@ static bool other_index(const bson_t *write_error)
 	       bson_iter_next(&key) && strcmp(bson_iter_key(&key), "_id") != 0;
 }
 
-static enum store_row_state error_state(const bson_t *write_error)
+/* Only what is wrong with the row itself refuses it: for all else - no right
+ * to write, no room, a code of tomorrow - sending it again may help. */
+static enum store_row_state error_state(struct mongo_job *job,
+					const bson_t *write_error)
 {
 	bson_iter_t it;
 	bson_error_t e = { .domain = MONGOC_ERROR_SERVER };
@@ -65,13 +68,17 @@ static enum store_row_state error_state(const bson_t *write_error)
 		e.code = (uint32_t)bson_iter_as_int64(&it);
 	if (e.code == CODE_DUPLICATE_KEY)
 		return other_index(write_error) ? ROW_REFUSED : ROW_PRESENT;
-	return mongo_errno(&e) == -ECONNRESET ? ROW_UNKNOWN : ROW_REFUSED;
+	if (mongo_errno(&e) == -EINVAL)
+		return ROW_REFUSED;
+	job->row_code = e.code;
+	return ROW_UNKNOWN;
 }
 
 /* Marks the rows that the server named; returns how many. */
-static size_t mark_errors(const struct bulk *b, struct store_batch *batch,
+static size_t mark_errors(struct mongo_job *job, const struct bulk *b,
 			  const bson_t *reply)
 {
+	struct store_batch *batch = job->batch;
 	bson_iter_t it, e;
 	size_t n = 0;
 
@@ -94,7 +101,7 @@ static size_t mark_errors(const struct bulk *b, struct store_batch *batch,
 		k = bson_iter_as_int64(&index);
 		if (k < 0 || (size_t)k >= b->n)
 			continue;
-		batch->rows[b->row[k]].state = error_state(&doc);
+		batch->rows[b->row[k]].state = error_state(job, &doc);
 		/* Told apart from rows that nothing was said of, below. */
 		b->row[k] = SIZE_MAX;
 		n++;
@@ -119,7 +126,7 @@ static int bulk_run(struct mongo_job *job, struct bulk *b)
 	bson_error_t error = { 0 };
 	bson_t reply;
 	bool ok = mongoc_bulk_operation_execute(b->op, &reply, &error) != 0;
-	size_t nerrors = mark_errors(b, batch, &reply);
+	size_t nerrors = mark_errors(job, b, &reply);
 	int64_t inserted = count_inserted(&reply);
 	int err;
 

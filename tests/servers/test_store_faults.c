@@ -297,6 +297,29 @@ Test(faults, one_row_refused)
 	expect_one_refused(a);
 }
 
+/* The row is fine, and the client may send it again. */
+Test(faults, one_row_fails_for_other_reasons)
+{
+	static const int codes[] = { 13, 14031, 8000, 10107, 424242 };
+	int log = log_start();
+
+	for (size_t k = 0; k < ARRAY_SIZE(codes); k++) {
+		struct inserted a[3] = { 0 };
+		struct message m[3];
+		int unknown = 0;
+
+		tell("next insert writeError %d", codes[k]);
+		insert_three(a, m);
+		for (int i = 0; i < 3; i++) {
+			unknown += a[i].r == STORE_UNAVAILABLE;
+			cr_expect_neq(a[i].r, STORE_REFUSED, "code %d",
+				      codes[k]);
+		}
+		cr_expect_eq(unknown, 1, "code %d", codes[k]);
+	}
+	cr_expect_eq(log_count(log, "refuses rows"), (int)ARRAY_SIZE(codes));
+}
+
 Test(faults, another_unique_index)
 {
 	struct inserted a[3] = { 0 };
