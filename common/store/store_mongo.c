@@ -12,6 +12,7 @@
 
 #define OP_THREADS 2
 #define PROBE_MS 1000
+#define REINDEX_MS 200
 #define DEFAULT_DB "pairwire"
 
 /* The driver's own limits are made for batch programs; a chat's user waits.
@@ -128,9 +129,29 @@ static void note_majority(struct store_mongo *be, const struct mongo_job *job)
 		log_info("store: the majority confirms writes again");
 }
 
+/* These commands are always well formed: it is the index they name that is
+ * missing, dropped by hand or with its collection. It is made anew by a probe,
+ * a moment later, lest each such answer starts one. */
+static void note_index(struct store_mongo *be, const struct mongo_job *job)
+{
+	if (job->err != -EINVAL || job->op == NULL ||
+	    (job->op->kind != OP_LAST_SENT && job->op->kind != OP_GET) ||
+	    !be->indexed)
+		return;
+	if (be->complaint != job->error.code)
+		log_err("store: MongoDB refuses to read, its indexes are looked "
+			"at anew code=%u text=\"%s\"",
+			job->error.code, job->error.message);
+	be->complaint = job->error.code;
+	be->indexed = false;
+	if (!be->probing)
+		timer_arm(&be->probe, REINDEX_MS);
+}
+
 static void note_health(struct store_mongo *be, const struct mongo_job *job)
 {
 	note_majority(be, job);
+	note_index(be, job);
 	if (job->err == -EREMOTEIO && be->complaint != job->error.code) {
 		be->complaint = job->error.code;
 		log_err("store: MongoDB refuses code=%u text=\"%s\"",
@@ -239,7 +260,7 @@ static void run_probe(void *arg)
 	bool ok = mongoc_client_read_command_with_opts(
 		client, "admin", ping, NULL, NULL, NULL, &job->error);
 
-	if (ok && !be->indexed)
+	if (ok && job->index)
 		ok = mongo_make_indexes(job, client);
 	job->err = ok ? 0 : mongo_errno(&job->error);
 	bson_destroy(ping);
@@ -253,8 +274,11 @@ static void probe_done(void *arg)
 
 	be->probing = false;
 	if (job->err == 0) {
-		be->indexed = true;
-		set_up(be, true, "");
+		be->indexed |= job->index;
+		if (be->indexed)
+			set_up(be, true, "");
+		else	/* found missing since the probe began */
+			timer_arm(&be->probe, REINDEX_MS);
 	} else if (!be->closing) {
 		note_health(be, job);
 		if (!be->up && job->err != -EREMOTEIO)	/* that was logged */
@@ -268,12 +292,15 @@ static void probe_done(void *arg)
 static void probe(void *arg)
 {
 	struct store_mongo *be = arg;
+	struct mongo_job *job;
 
 	if (be->probing || be->closing)
 		return;
 	be->probing = true;
 	timer_disarm(&be->probe);
-	jobs_submit(be->op_jobs, run_probe, probe_done, job_new(be));
+	job = job_new(be);
+	job->index = !be->indexed;
+	jobs_submit(be->op_jobs, run_probe, probe_done, job);
 }
 
 /* The server may be back before anybody notices: asked at once, then each
@@ -284,6 +311,7 @@ static void lost(struct store_mongo *be, const char *why)
 
 	if (be->closing)
 		return;
+	be->indexed = false;	/* another server may answer next */
 	set_up(be, false, why);
 	if (was)
 		probe(be);

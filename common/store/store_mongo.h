@@ -25,7 +25,7 @@ struct store_mongo {
 	void (*state)(void *arg, bool up);
 	void *arg;
 	bool up;
-	bool indexed;		/* the indexes were made once */
+	bool indexed;		/* the indexes were made, as far as we know */
 	bool probing;
 	bool closing;
 	bool lagging;		/* logged: the majority does not keep up */
@@ -40,6 +40,7 @@ struct mongo_job {
 	struct store_mongo *be;
 	struct store_batch *batch;	/* an insert */
 	struct store_op *op;		/* or another operation */
+	bool index;		/* or a probe: make the indexes, too */
 	int err;
 	uint32_t row_code;	/* of a row that failed through no fault of its
 				 * own; 0: none */

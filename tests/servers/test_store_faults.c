@@ -396,6 +396,41 @@ Test(faults, down_at_start)
 	message_store_free(&s);
 }
 
+/* An index that a command names was dropped: made anew, without a restart. */
+Test(faults, index_dropped)
+{
+	struct message m = message_new("x");
+	struct last last = { 0 };
+	int before = tell("count createIndexes");
+
+	tell("next find error 2");
+	message_store_last_sent(store, m.sender_id, m.match_id, on_last, &last);
+	WAIT_FOR(loop, last.done);
+	cr_expect_lt(last.err, 0);
+	WAIT_FOR(loop, tell("count createIndexes") == 2 * before);
+	last.done = false;
+	message_store_last_sent(store, m.sender_id, m.match_id, on_last, &last);
+	WAIT_FOR(loop, last.done);
+	cr_expect_eq(last.err, 0);
+	loop_turn(loop, 500);
+	cr_expect_eq(tell("count createIndexes"), 2 * before);
+	cr_expect(up);
+}
+
+/* The server that answers again may be another one, restored or empty. */
+Test(faults, indexes_after_an_outage)
+{
+	struct message m = message_new("x");
+	int before = tell("count createIndexes");
+
+	tell("down");
+	cr_expect_eq(insert_one(loop, store, &m, NULL), STORE_UNAVAILABLE);
+	WAIT_FOR(loop, !up);
+	tell("up");
+	WAIT_FOR(loop, up);
+	cr_expect_eq(tell("count createIndexes"), 2 * before);
+}
+
 /* A mark that the majority has not confirmed is an error to the caller; it may
  * stay set. */
 Test(faults, delivered_fails)
