@@ -17,6 +17,7 @@ struct slot {
 	unsigned restarts;
 	int64_t down_ms;		/* monotonic; since when not READY */
 	uint32_t lent_to;
+	int64_t lent_ms;		/* monotonic; of the last LEND */
 };
 
 struct supervisor {

@@ -8,6 +8,9 @@
 
 /* A restart that goes well takes less; then nothing is lent. */
 #define LEND_AFTER_MS 1000
+/* At its descriptor limit a worker gets the message without the socket, and
+ * nobody accepts there. A repeat costs nothing to who has it already. */
+#define LEND_AGAIN_MS 2000
 #define START_TIMEOUT_MS 30000
 
 static void check_ready(struct supervisor *s, struct slot *slot, int64_t now)
@@ -65,14 +68,24 @@ static struct instance *find(struct supervisor *s, uint32_t id)
 	return NULL;
 }
 
-static void lend(struct supervisor *s, struct slot *slot)
+/* False: not now. The next tick tries again. */
+static bool send_lend(struct slot *slot, struct instance *to, int64_t now)
 {
 	struct ipc_lend msg = { .slot = slot->index };
-	struct instance *to = neighbour(s, slot->index);
 
 	if (to == NULL || instance_send(to, IPC_LEND, &msg, sizeof(msg), SLICE(""),
 					slot->listen_fd) != 0)
-		return;		/* the next tick tries again */
+		return false;
+	slot->lent_ms = now;
+	return true;
+}
+
+static void lend(struct supervisor *s, struct slot *slot, int64_t now)
+{
+	struct instance *to = neighbour(s, slot->index);
+
+	if (!send_lend(slot, to, now))
+		return;
 	slot->lent_to = to->id;
 	log_info("listener lent: slot=%u to_slot=%u to_instance=%u", slot->index,
 		 to->slot, (unsigned)to->id);
@@ -93,7 +106,7 @@ static void unlend(struct supervisor *s, struct slot *slot)
 
 static void tend_listener(struct supervisor *s, struct slot *slot, int64_t now)
 {
-	struct instance *to;
+	struct instance *to = NULL;
 
 	if (slot->lent_to != 0) {
 		to = find(s, slot->lent_to);
@@ -105,9 +118,13 @@ static void tend_listener(struct supervisor *s, struct slot *slot, int64_t now)
 			unlend(s, slot);
 		return;
 	}
-	if (slot->lent_to == 0 && (timer_armed(&slot->restart) ||
-				   now - slot->down_ms > LEND_AFTER_MS))
-		lend(s, slot);
+	if (slot->lent_to != 0) {
+		if (now - slot->lent_ms >= LEND_AGAIN_MS)
+			send_lend(slot, to, now);
+	} else if (timer_armed(&slot->restart) ||
+		   now - slot->down_ms > LEND_AFTER_MS) {
+		lend(s, slot, now);
+	}
 }
 
 /* One worker cleans up the presence of a dead one (design M7). */

@@ -20,6 +20,7 @@ struct master_link {
 	struct loop *loop;
 	int fd;
 	struct master_link_ops ops;
+	bool no_room;		/* for a lent listener; said so */
 	char buf[IPC_TEXT_MAX + 256];
 };
 
@@ -84,12 +85,15 @@ static void handle(struct master_link *ml, struct ipc_message *m)
 	case IPC_LEND:
 		fixed(m, &lend, sizeof(lend));
 		/* At the descriptor limit the kernel delivers the message
-		 * without its descriptor. */
+		 * without its descriptor. The master sends another. */
 		if (m->fd == -1) {
-			log_warn("ipc: no room for the listener of slot %u",
-				 lend.slot);
+			LOG_AT(ml->no_room ? LOG_LVL_DEBUG : LOG_LVL_WARN,
+			       "ipc: no room for the listener of slot %u",
+			       lend.slot);
+			ml->no_room = true;
 			break;
 		}
+		ml->no_room = false;
 		ml->ops.lend(ml->ops.arg, lend.slot, m->fd);
 		m->fd = -1;
 		break;

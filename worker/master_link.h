@@ -12,7 +12,7 @@ struct master_link_ops {
 	void (*drain)(void *arg, uint32_t grace_ms);
 	void (*stop)(void *arg, uint32_t deadline_ms);
 	void (*worker_died)(void *arg, uint32_t instance);
-	/* The fd becomes the callee's. */
+	/* The fd becomes the callee's. Comes again and again while lent. */
 	void (*lend)(void *arg, uint32_t slot, int fd);
 	void (*unlend)(void *arg, uint32_t slot);
 	/* Answer by master_link_answer(id, …). */

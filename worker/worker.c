@@ -184,8 +184,8 @@ static void on_lend(void *arg, uint32_t slot, int fd)
 {
 	struct worker *w = arg;
 
-	log_info("accepting for a neighbour slot=%u", slot);
-	listener_add(w->listener, slot, fd);
+	if (listener_add(w->listener, slot, fd))
+		log_info("accepting for a neighbour slot=%u", slot);
 }
 
 static void on_unlend(void *arg, uint32_t slot)

@@ -29,7 +29,8 @@ enum {
 	X(HANDOVER, FROM_WORKER, struct ipc_handover) /* + fd, + bytes read */ \
 	X(READY, FROM_WORKER, struct ipc_ready)   /* accepting clients */      \
 	X(WORKER_DIED, FROM_MASTER, struct ipc_worker_died)                   \
-	X(LEND, FROM_MASTER, struct ipc_lend)     /* + a neighbour's listener */ \
+	X(LEND, FROM_MASTER, struct ipc_lend)     /* + a neighbour's listener; \
+						   * repeated: may get lost */ \
 	X(UNLEND, FROM_MASTER, struct ipc_lend)   /* stop accepting on it */   \
 	X(QUERY, FROM_MASTER, struct ipc_query)   /* + JSON text */            \
 	X(ANSWER, FROM_WORKER, struct ipc_query)  /* + JSON text */

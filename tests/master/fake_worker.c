@@ -3,6 +3,7 @@
  * $FAKE_DIR/events, and misbehaves as files in $FAKE_DIR say:
  *   crash.SLOT  exits before READY      bad.SLOT   sends rubbish after READY
  *   deaf.SLOT   ignores STOP            mute.SLOT  does not answer queries
+ *   full.SLOT   loses lent listeners, as if at its descriptor limit
  */
 #include "config.h"
 
@@ -52,6 +53,24 @@ static bool flag(const char *name)
 	return access(path, F_OK) == 0;
 }
 
+static void lent(const struct ipc_message *m)
+{
+	struct ipc_lend lend;
+	struct slice tail;
+	bool has, again;
+
+	if (ipc_payload(m, &lend, sizeof(lend), &tail) != 0)
+		_exit(8);
+	again = listeners[lend.slot] != -1;
+	has = m->fd != -1 && !flag("full");
+	event("%s %u to %u fd %s", again ? "again" : "lend", lend.slot,
+	      hello.slot, has ? "yes" : "no");
+	if (has && !again)
+		listeners[lend.slot] = m->fd;
+	else if (m->fd != -1)
+		close(m->fd);
+}
+
 static void answer(const struct ipc_message *m)
 {
 	struct ipc_query q;
@@ -84,10 +103,7 @@ static void on_message(const struct ipc_message *m)
 			exit(0);
 		break;
 	case IPC_LEND:
-		if (ipc_payload(m, &lend, sizeof(lend), &tail) == 0)
-			listeners[lend.slot] = m->fd;
-		event("lend %u to %u fd %s", lend.slot, hello.slot,
-		      m->fd != -1 ? "yes" : "no");
+		lent(m);
 		break;
 	case IPC_UNLEND:
 		if (ipc_payload(m, &lend, sizeof(lend), &tail) == 0) {

@@ -145,6 +145,29 @@ Test(supervisor, crash_loop_backs_off_and_lends)
 	rig_stop(&r);
 }
 
+/* A descriptor that the borrower has no room for comes again, and who has it
+ * already loses nothing. */
+Test(supervisor, a_lost_listener_is_lent_again)
+{
+	struct rig r;
+	char line[64];
+
+	rig_start(&r, 2, "");
+	rig_set(&r, "full.0");
+	rig_set(&r, "crash.1");
+	kill((pid_t)rig_slot(&r, 1, "pid"), SIGKILL);
+	cr_assert(rig_saw(&r, "events", 10000, "lend 1 to 0 fd no"));
+	rig_unset(&r, "full.0");
+	cr_assert(rig_saw(&r, "events", 10000, "lend 1 to 0 fd yes"));
+	cr_assert(rig_saw(&r, "events", 10000, "again 1 to 0 fd yes"));
+	for (int i = 0; i < 40; i++) {
+		rig_answer(rig_connect(&r), 10000, line);
+		cr_assert_eq(strncmp(line, "0 ", 2), 0, "got \"%s\"", line);
+	}
+	cr_expect_eq(rig_count(&r, "log", "listener lent: slot=1"), 1);
+	rig_stop(&r);
+}
+
 /* The borrower dies in its turn: the next takes both. */
 Test(supervisor, a_dead_borrower_is_replaced)
 {

@@ -410,7 +410,8 @@ Test(listener, lent_and_taken_back)
 
 	start(60000, 0);
 	own_port = port;
-	listener_add(listener, 7, listening_socket());
+	cr_expect(listener_add(listener, 7, listening_socket()));
+	cr_expect_not(listener_add(listener, 7, dup(STDERR_FILENO)));
 	lent = dial_websocket();
 	listener_remove(listener, 7);
 	fd = socket(AF_INET, SOCK_STREAM, 0);

@@ -133,7 +133,7 @@ static void open_door(struct listener *li, uint32_t slot, int fd)
 		io_watch(&d->io, IO_READ);
 }
 
-void listener_remove(struct listener *li, uint32_t slot)
+static struct door *find_door(struct listener *li, uint32_t slot)
 {
 	struct list *pos, *tmp;
 
@@ -141,8 +141,17 @@ void listener_remove(struct listener *li, uint32_t slot)
 		struct door *d = LIST_ENTRY(pos, struct door, node);
 
 		if (d->slot == slot)
-			door_free(d);
+			return d;
 	}
+	return NULL;
+}
+
+void listener_remove(struct listener *li, uint32_t slot)
+{
+	struct door *d = find_door(li, slot);
+
+	if (d != NULL)
+		door_free(d);
 }
 
 static size_t descriptors_allow(void)
@@ -186,10 +195,14 @@ void listener_free(struct listener **lip)
 	*lip = NULL;
 }
 
-void listener_add(struct listener *li, uint32_t slot, int fd)
+bool listener_add(struct listener *li, uint32_t slot, int fd)
 {
-	listener_remove(li, slot);
+	if (find_door(li, slot) != NULL) {
+		close(fd);
+		return false;
+	}
 	open_door(li, slot, fd);
+	return true;
 }
 
 void listener_drain(struct listener *li)

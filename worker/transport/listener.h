@@ -22,8 +22,8 @@ struct listener *listener_new(struct loop *l, struct eio_sessions *sessions,
 void listener_free(struct listener **li);
 
 /* Accepts on fd, a listening socket, which is taken: the own slot's, and those
- * that the master lends. The later one for a slot counts. */
-void listener_add(struct listener *li, uint32_t slot, int fd);
+ * that the master lends. False: the slot's is there already, and stays. */
+bool listener_add(struct listener *li, uint32_t slot, int fd);
 /* Accepts no more on that one; its connections stay. */
 void listener_remove(struct listener *li, uint32_t slot);
 /* Accepts no more at all; connections stay. Clients that were not accepted
