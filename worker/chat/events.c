@@ -23,6 +23,14 @@ static const struct field_error binary_event = {
 	ERR_INVALID_PAYLOAD, "binary attachments are not accepted"
 };
 
+static const struct field_error too_large = {
+	ERR_MESSAGE_TOO_LARGE, "the event is too large"
+};
+
+/* Room for everything but a message's content: 500 ids, a media URL; also for a
+ * CONNECT with a token longer than any that is accepted, to be told so. */
+#define EVENT_FRAME 131072
+
 static const struct event_row *find_row(const char *name)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
@@ -36,7 +44,9 @@ void chat_event(struct device *d, const struct sio_event *e)
 	const struct event_row *row = find_row(e->name);
 
 	stats_inc(STAT_events_in);
-	if (row == NULL)
+	if (e->too_large)	/* even its name may not be known */
+		chat_refuse(d, e->ack, &too_large, NULL);
+	else if (row == NULL)
 		chat_refuse(d, e->ack, &unknown_event, NULL);
 	else if (e->binary)
 		chat_refuse(d, e->ack, &binary_event, NULL);
@@ -69,6 +79,8 @@ struct sio_ops chat_sio_ops(struct chat *c)
 		.event = on_event,
 		.confirmed = on_confirmed,
 		.disconnected = connect_gone,
+		/* JSON may write a byte as six: \u00e9 */
+		.event_max = 6 * c->conf.content_max + EVENT_FRAME,
 		.arg = c,
 	};
 }
