@@ -5,8 +5,12 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+/* Of one that may hold the path already. */
+#define PROBE_MS 500
 
 static int address(const char *path, struct sockaddr_un *sa)
 {
@@ -17,8 +21,10 @@ static int address(const char *path, struct sockaddr_un *sa)
 	return 0;
 }
 
-int control_socket_connect(const char *path)
+int control_socket_connect(const char *path, unsigned timeout_ms)
 {
+	struct timeval limit = { .tv_sec = timeout_ms / 1000,
+				 .tv_usec = timeout_ms % 1000 * 1000 };
 	struct sockaddr_un sa;
 	int rc = address(path, &sa);
 	int fd;
@@ -28,8 +34,11 @@ int control_socket_connect(const char *path)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd == -1)
 		return -errno;
+	/* With the queue full connect() waits as long as a send would. */
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == -1) {
-		rc = -errno;
+		rc = errno == EAGAIN ? -ETIMEDOUT : -errno;
 		close(fd);
 		return rc;
 	}
@@ -46,11 +55,11 @@ static int remove_dead(const char *path)
 		return errno == ENOENT ? 0 : -errno;
 	if (!S_ISSOCK(st.st_mode))
 		return -EEXIST;
-	fd = control_socket_connect(path);
-	if (fd >= 0) {
+	fd = control_socket_connect(path, PROBE_MS);
+	if (fd >= 0)
 		close(fd);
+	if (fd >= 0 || fd == -ETIMEDOUT)
 		return -EADDRINUSE;
-	}
 	if (fd != -ECONNREFUSED)
 		return fd;
 	return unlink(path) == -1 ? -errno : 0;

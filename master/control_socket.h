@@ -7,7 +7,9 @@
 /* A listening socket (non-blocking, close-on-exec) at path, mode 0660; or
  * -errno with one line in err (256 bytes). */
 int control_socket_listen(const char *path, char err[256]) MUST_CHECK;
-/* A blocking connection; or -errno. */
-int control_socket_connect(const char *path) MUST_CHECK;
+/* A blocking connection, on which connecting itself, sending and receiving wait
+ * timeout_ms at most (receive and send fail with EAGAIN then); or -errno,
+ * -ETIMEDOUT when a master is there that takes no connections. */
+int control_socket_connect(const char *path, unsigned timeout_ms) MUST_CHECK;
 
 #endif

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include <jansson.h>
@@ -24,7 +23,7 @@
 enum { EXIT_OK = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 3 };
 
 /* Longer than the master waits for its workers. */
-#define TIMEOUT_S 10
+#define TIMEOUT_MS 10000
 
 static const struct command {
 	const char *name;
@@ -71,7 +70,7 @@ static int send_all(int fd, const void *p, size_t n)
 		ssize_t got = send(fd, at, n, MSG_NOSIGNAL);
 
 		if (got == -1 && errno != EINTR)
-			return -errno;
+			return errno == EAGAIN ? -ETIMEDOUT : -errno;
 		if (got > 0) {
 			at += got;
 			n -= (size_t)got;
@@ -156,21 +155,26 @@ static int show(const struct command *cmd, const json_t *answer, bool json)
 	return EXIT_OK;
 }
 
+static int unreachable(const char *socket_path, int rc)
+{
+	if (rc == -ETIMEDOUT)
+		fprintf(stderr, "pairwirectl: the master at %s does not answer "
+			"(waited %d s)\n", socket_path, TIMEOUT_MS / 1000);
+	else
+		fprintf(stderr, "pairwirectl: no master at %s: %s\n",
+			socket_path, strerror(-rc));
+	return EXIT_UNREACHABLE;
+}
+
 static int run(const char *socket_path, const struct command *cmd, char **args,
 	       bool json)
 {
-	struct timeval limit = { .tv_sec = TIMEOUT_S };
 	json_t *question, *list, *answer = NULL;
-	int fd = control_socket_connect(socket_path);
+	int fd = control_socket_connect(socket_path, TIMEOUT_MS);
 	int rc;
 
-	if (fd < 0) {
-		fprintf(stderr, "pairwirectl: no master at %s: %s\n", socket_path,
-			strerror(-fd));
-		return EXIT_UNREACHABLE;
-	}
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	if (fd < 0)
+		return unreachable(socket_path, fd);
 	list = json_array();
 	for (int i = 0; i < cmd->nargs; i++)
 		json_array_append_new(list, json_string(args[i]));
@@ -179,6 +183,8 @@ static int run(const char *socket_path, const struct command *cmd, char **args,
 	rc = ask(fd, question, &answer);
 	json_decref(question);
 	close(fd);
+	if (rc == -ETIMEDOUT)
+		return unreachable(socket_path, rc);
 	if (rc != 0) {
 		fprintf(stderr, "pairwirectl: %s: %s\n", socket_path,
 			strerror(-rc));

@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -132,10 +133,39 @@ Test(control, pairwirectl_statuses)
 
 static int client(const struct rig *r)
 {
-	int fd = control_socket_connect(r->socket);
+	int fd = control_socket_connect(r->socket, 10000);
 
 	cr_assert_geq(fd, 0);
 	return fd;
+}
+
+/* With its queue full, a stopped master lets nobody in. */
+Test(control, a_stuck_master_is_given_up)
+{
+	char out[4096], want[160];
+	int queue[200], n = 0, fd;
+	struct rig r;
+	int64_t t;
+
+	rig_start(&r, 1, "");
+	kill(r.master, SIGSTOP);
+	t = clock_mono_ms();
+	cr_expect_eq(rig_ctl(&r, "status", out, sizeof(out)), 3);
+	cr_expect_geq(clock_mono_ms() - t, 9000);
+	snprintf(want, sizeof(want), "pairwirectl: the master at %s does not "
+		 "answer (waited 10 s)\n", r.socket);
+	cr_expect_str_eq(out, want);
+	while (n < 200 && (fd = control_socket_connect(r.socket, 200)) >= 0)
+		queue[n++] = fd;
+	cr_assert_lt(n, 200);
+	cr_expect_eq(fd, -ETIMEDOUT);
+	cr_expect_eq(control_socket_listen(r.socket, out), -EADDRINUSE);
+	cr_expect_eq(rig_ctl(&r, "status", out, sizeof(out)), 3);
+	cr_expect_str_eq(out, want);
+	while (n > 0)
+		close(queue[--n]);
+	kill(r.master, SIGCONT);
+	rig_stop(&r);
 }
 
 static void send_frame(int fd, const char *text)
