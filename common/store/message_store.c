@@ -406,22 +406,35 @@ struct message_store *message_store_new(struct loop *l,
 	return s;
 }
 
-void message_store_free(struct message_store **sp)
+/* True if there was anything. Those that the backend holds are left to it. */
+static bool cancel_requests(struct message_store *s)
 {
-	struct message_store *s = *sp;
-	struct list *n, *tmp;
+	bool any = false;
+	struct list *n;
 
-	if (s == NULL)
-		return;
-	s->state = NULL;
-	store_lanes_cancel(s->lanes);
-	LIST_FOREACH_SAFE(n, tmp, &s->all) {
+	while ((n = list_shift(&s->all)) != NULL) {
 		struct request *q = LIST_ENTRY(n, struct request, node);
 
+		any = true;
 		answer(q, -ECANCELED);
 		if (!list_empty(&q->wait))
 			request_free(q);
 	}
+	return any;
+}
+
+void message_store_free(struct message_store **sp)
+{
+	struct message_store *s = *sp;
+	bool any;
+
+	if (s == NULL)
+		return;
+	s->state = NULL;
+	do {	/* callbacks may submit to either */
+		any = store_lanes_cancel(s->lanes);
+		any |= cancel_requests(s);
+	} while (any);
 	s->backend->close(s->be);
 	store_lanes_free(&s->lanes);
 	task_cancel(&s->hand_over);

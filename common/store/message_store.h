@@ -40,7 +40,8 @@ struct message_store *message_store_new(struct loop *l,
 					const struct message_store_conf *conf,
 					void (*state)(void *arg, bool up),
 					void *arg, char err[256]);
-/* Pending callbacks get STORE_UNAVAILABLE / -ECANCELED before this returns.
+/* Pending callbacks get STORE_UNAVAILABLE / -ECANCELED before this returns,
+ * those of what they submit included.
  * With MongoDB it waits for the driver's running calls: on a server that hangs
  * up to the URL's socketTimeoutMS (10 s or timeout_ms unless it says). NULLs
  * *s. */

@@ -48,7 +48,9 @@ struct store_lanes {
 	struct loop *loop;
 	struct store_lanes_conf conf;
 	struct deadlines deadlines;
-	struct list refused;	/* queue_max: answered at the end of the turn */
+	struct list refused;	/* queue_max or cancelled: answered at the end
+				 * of the turn */
+	bool cancelled;
 	struct task refuse;
 	struct lane lane[];
 };
@@ -284,7 +286,7 @@ void store_lanes_insert(struct store_lanes *s, const struct message *m,
 	i->arg = arg;
 	list_init(&i->node);
 	deadline_init(&i->due);
-	if (ln->nqueued >= s->conf.queue_max) {
+	if (s->cancelled || ln->nqueued >= s->conf.queue_max) {
 		list_append(&s->refused, &i->node);
 		loop_defer(s->loop, &s->refuse);
 		return;
@@ -318,23 +320,32 @@ struct store_lanes *store_lanes_new(struct loop *l,
 	return s;
 }
 
-void store_lanes_cancel(struct store_lanes *s)
+static void lane_cancel(struct lane *ln)
 {
-	on_refuse(s);
-	for (unsigned k = 0; k < s->conf.lanes; k++) {
-		struct lane *ln = &s->lane[k];
-		struct list *n;
+	struct list *n;
 
-		for (size_t j = 0; j < ln->n; j++)
-			answer(ln->v[j], STORE_UNAVAILABLE, NULL);
-		while ((n = list_shift(&ln->queue)) != NULL) {
-			struct insert *i = LIST_ENTRY(n, struct insert, node);
+	for (size_t j = 0; j < ln->n; j++)
+		answer(ln->v[j], STORE_UNAVAILABLE, NULL);
+	while ((n = list_shift(&ln->queue)) != NULL) {
+		struct insert *i = LIST_ENTRY(n, struct insert, node);
 
-			answer(i, STORE_UNAVAILABLE, NULL);
-			insert_free(i);
-		}
-		ln->nqueued = 0;
+		ln->nqueued--;
+		answer(i, STORE_UNAVAILABLE, NULL);
+		insert_free(i);
 	}
+}
+
+bool store_lanes_cancel(struct store_lanes *s)
+{
+	bool any = !s->cancelled || !list_empty(&s->refused);
+
+	if (!s->cancelled) {
+		s->cancelled = true;
+		for (unsigned k = 0; k < s->conf.lanes; k++)
+			lane_cancel(&s->lane[k]);
+	}
+	on_refuse(s);	/* what the callbacks insert comes to this list, too */
+	return any;
 }
 
 void store_lanes_free(struct store_lanes **sp)

@@ -26,9 +26,10 @@ struct store_lanes *store_lanes_new(struct loop *l,
 /* As message_store_insert(). */
 void store_lanes_insert(struct store_lanes *s, const struct message *m,
 			store_insert_cb *cb, void *arg);
-/* Answers everything with STORE_UNAVAILABLE and takes no more; batches in
- * flight stay valid until store_batch_done(). */
-void store_lanes_cancel(struct store_lanes *s);
+/* Answers everything with STORE_UNAVAILABLE, also what the callbacks insert
+ * meanwhile; batches in flight stay valid until store_batch_done(). What is
+ * inserted later is answered by the next call. False: there was nothing. */
+bool store_lanes_cancel(struct store_lanes *s);
 /* After store_lanes_cancel() and the last store_batch_done(). NULLs *s. */
 void store_lanes_free(struct store_lanes **s);
 

@@ -401,6 +401,74 @@ Test(store, free_with_work_pending)
 	loop_free(&l);
 }
 
+/* Callbacks that ask again, whatever they were told. */
+static struct message_store *again_store;
+static struct message again_m;
+static int again_asked, again_left;
+
+static void ask_again(int n);
+
+static void on_again_insert(void *arg, enum store_result r,
+			    const struct message *first)
+{
+	int *times = arg;
+
+	(void)r;
+	(void)first;
+	cr_assert_eq(++*times, 1);
+	ask_again(*times);
+}
+
+static void on_again_last(void *arg, int err, int64_t sent_at_ms)
+{
+	int *times = arg;
+
+	(void)err;
+	(void)sent_at_ms;
+	cr_assert_eq(++*times, 1);
+	ask_again(*times);
+}
+
+static int again_times[1000];
+
+static void ask_again(int n)
+{
+	char match[16];
+
+	for (int i = 0; i < n && again_left > 0; i++) {
+		int *times = &again_times[again_asked++];
+		struct message m = again_m;
+
+		again_left--;
+		snprintf(match, sizeof(match), "m%d", again_asked);
+		m.match_id = match;
+		message_id_make("", "", NULL, m.id);
+		if (again_left % 3 == 0)
+			message_store_last_sent(again_store, "a", match,
+						on_again_last, times);
+		else
+			message_store_insert(again_store, &m, on_again_insert,
+					     times);
+	}
+}
+
+Test(store, free_while_callbacks_ask_again)
+{
+	struct loop *l = loop_new();
+
+	again_store = store_new(l);
+	again_m = message_new("x");
+	again_left = 900;
+	ask_again(20);
+	loop_turn(l, 0);	/* some are on their way */
+	ask_again(20);
+	message_store_free(&again_store);
+	cr_expect_eq(again_left, 0);
+	for (int i = 0; i < again_asked; i++)
+		cr_expect_eq(again_times[i], 1, "call %d", i);
+	loop_free(&l);
+}
+
 /* What is wrong with a URL is told without its password. */
 Test(store, url_with_a_password)
 {
