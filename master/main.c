@@ -65,6 +65,19 @@ static unsigned count_workers(const struct conf *conf)
 	return n < WORKERS_MAX ? n : WORKERS_MAX;
 }
 
+/* From main()'s first line until somebody watches for them, so that a stop that
+ * comes early is an orderly one, too. Workers are started with none blocked. */
+static void hold_signals(int how)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(how, &set, NULL);
+}
+
 /* What we were started with by accident must not reach the workers. */
 static void keep_to_ourselves(void)
 {
@@ -188,6 +201,7 @@ static int start(struct master *m)
 	loop_signal(m->loop, SIGTERM, on_stop_signal, m);
 	loop_signal(m->loop, SIGINT, on_stop_signal, m);
 	loop_signal(m->loop, SIGHUP, on_hangup, m);
+	hold_signals(SIG_UNBLOCK);
 	return 0;
 }
 
@@ -221,6 +235,7 @@ static int check(const char *path)
 	struct conf *conf = NULL;
 	char err[CONF_ERR_MAX];
 
+	hold_signals(SIG_UNBLOCK);
 	if (conf_load(path, &conf, err) != 0) {
 		fprintf(stderr, "%s\n", err);
 		return 1;
@@ -256,6 +271,7 @@ int main(int argc, char **argv)
 	bool only_check = false;
 	int opt;
 
+	hold_signals(SIG_BLOCK);
 	while ((opt = getopt(argc, argv, "c:tVh")) != -1) {
 		switch (opt) {
 		case 'c':

@@ -62,6 +62,27 @@ Test(supervisor, starts_and_stops)
 	rig_remove(&r);
 }
 
+/* Told to stop before it has read as much as its options: the signal waits. */
+Test(supervisor, an_early_stop_is_in_order)
+{
+	struct rig r = { .dir = "/tmp/pairwire-test-XXXXXX" };
+	sigset_t term;
+	char run_dir[96];
+
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	cr_assert_not_null(mkdtemp(r.dir));
+	snprintf(run_dir, sizeof(run_dir), "%s/run", r.dir);
+	sigprocmask(SIG_BLOCK, &term, NULL);
+	rig_spawn(&r, 2, 0, run_dir, "");
+	kill(r.master, SIGTERM);
+	sigprocmask(SIG_UNBLOCK, &term, NULL);
+	cr_assert_eq(rig_wait(&r, 10000), 0);
+	cr_expect_eq(rig_count(&r, "log", "stopped"), 1 + 2);
+	cr_expect_eq(access(r.socket, F_OK), -1);
+	rig_remove(&r);
+}
+
 Test(supervisor, replaces_a_killed_worker_and_keeps_its_queue)
 {
 	char line[64], want[64];
