@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/loop/deadlines.h"
 #include "common/store/store_backend.h"
@@ -13,6 +14,12 @@
 
 /* Ids in one statement for several recipients. */
 #define GROUP_IDS_MAX 1000
+
+/* What all operations but inserts may hold, waiting or in flight: a server that
+ * hangs, and a client that goes on confirming, fill no more than a small
+ * multiple of this. The base is about what a backend keeps for each. */
+#define REQUESTS_BYTES (16 * 1024 * 1024)
+#define REQUEST_BASE 1024
 
 /* One call of ours, from its start to the backend's answer; its caller may be
  * answered before that, by the deadline. */
@@ -22,6 +29,8 @@ struct request {
 	struct deadline due;
 	struct message_store *s;
 	bool answered;
+	bool refused;		/* beyond REQUESTS_BYTES */
+	size_t bytes;		/* counted in s->bytes */
 	union {
 		store_last_cb *last;
 		store_rows_cb *rows;
@@ -55,6 +64,8 @@ struct message_store {
 	bool up;
 	struct deadlines deadlines;
 	struct list all;
+	size_t bytes;		/* of all */
+	bool full;		/* logged: requests are refused */
 	struct list ready;	/* to be handed over at the end of the turn */
 	struct list confirms;	/* waiting for the group in flight */
 	bool group_out;
@@ -88,6 +99,13 @@ static void answer(struct request *q, int err)
 
 static void request_free(struct request *q)
 {
+	struct message_store *s = q->s;
+
+	s->bytes -= q->bytes;
+	if (s->full && s->bytes < REQUESTS_BYTES / 2) {
+		s->full = false;
+		log_info("store: takes all operations again");
+	}
 	list_remove(&q->node);
 	list_remove(&q->wait);
 	deadline_drop(&q->due);
@@ -192,8 +210,8 @@ static void on_hand_over(void *arg)
 		struct request *q = LIST_ENTRY(n, struct request, wait);
 		bool by_id = q->op.kind != OP_LAST_SENT;
 
-		if (by_id && q->nids == 0) {
-			answer(q, 0);
+		if (q->refused || (by_id && q->nids == 0)) {
+			answer(q, q->refused ? -EAGAIN : 0);
 			request_free(q);
 			continue;
 		}
@@ -207,6 +225,8 @@ static void on_hand_over(void *arg)
 static void copy_ids(struct request *q, const char (*ids)[MESSAGE_ID_LEN + 1],
 		     size_t n)
 {
+	if (q->refused)
+		return;
 	q->ids = mem_alloc(n * sizeof(q->ids[0]) + 1);
 	for (size_t i = 0; i < n; i++) {
 		size_t len = strnlen(ids[i], sizeof(ids[i]));
@@ -218,12 +238,32 @@ static void copy_ids(struct request *q, const char (*ids)[MESSAGE_ID_LEN + 1],
 	q->op.nids = q->nids;
 }
 
+/* Counts a request with n ids, or marks it as one too many. */
+static void admit(struct request *q, size_t n)
+{
+	struct message_store *s = q->s;
+	size_t bytes = REQUEST_BASE + n * sizeof(q->ids[0]);
+
+	if (s->bytes + bytes <= REQUESTS_BYTES) {
+		q->bytes = bytes;
+		s->bytes += bytes;
+		return;
+	}
+	q->refused = true;
+	if (!s->full)
+		log_warn("store: too many operations wait for the server, "
+			 "more are refused bytes=%zu", s->bytes);
+	s->full = true;
+}
+
 static struct request *request_new(struct message_store *s,
-				   enum store_op_kind kind, void *arg)
+				   enum store_op_kind kind, size_t nids,
+				   void *arg)
 {
 	struct request *q = mem_zalloc(sizeof(*q));
 
 	q->s = s;
+	admit(q, nids);
 	q->arg = arg;
 	q->op.kind = kind;
 	list_init(&q->wait);
@@ -241,7 +281,7 @@ static void request_start(struct request *q)
 	list_append(q->op.kind == OP_DELIVERED && q->nids > 0 ? &s->confirms :
 								 &s->ready,
 		    &q->wait);
-	if (q->op.kind != OP_DELIVERED || !s->group_out)
+	if (q->op.kind != OP_DELIVERED || q->nids == 0 || !s->group_out)
 		loop_defer(s->loop, &s->hand_over);
 }
 
@@ -250,7 +290,7 @@ static struct request *confirm_new(struct message_store *s,
 				   const struct store_confirm *c,
 				   store_rows_cb *cb, void *arg)
 {
-	struct request *q = request_new(s, kind, arg);
+	struct request *q = request_new(s, kind, c->n, arg);
 
 	q->cb.rows = cb;
 	q->user_id = mem_strdup(c->recipient_id);
@@ -273,7 +313,7 @@ void message_store_insert(struct message_store *s, const struct message *m,
 void message_store_last_sent(struct message_store *s, const char *sender_id,
 			     const char *match_id, store_last_cb *cb, void *arg)
 {
-	struct request *q = request_new(s, OP_LAST_SENT, arg);
+	struct request *q = request_new(s, OP_LAST_SENT, 0, arg);
 
 	q->cb.last = cb;
 	q->user_id = mem_strdup(sender_id);
@@ -305,7 +345,7 @@ void message_store_get(struct message_store *s,
 		       const char (*ids)[MESSAGE_ID_LEN + 1], size_t n,
 		       store_rows_cb *cb, void *arg)
 {
-	struct request *q = request_new(s, OP_GET, arg);
+	struct request *q = request_new(s, OP_GET, n, arg);
 
 	q->cb.rows = cb;
 	copy_ids(q, ids, n);
@@ -316,7 +356,7 @@ void message_store_set_owe(struct message_store *s, const char *id,
 			   int64_t owe_us, void (*cb)(void *arg, int err),
 			   void *arg)
 {
-	struct request *q = request_new(s, OP_SET_OWE, arg);
+	struct request *q = request_new(s, OP_SET_OWE, 1, arg);
 	char one[1][MESSAGE_ID_LEN + 1];
 
 	snprintf(one[0], sizeof(one[0]), "%s", id);

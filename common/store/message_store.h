@@ -4,7 +4,11 @@
  *
  * Inserts are grouped (M3): a stream - (sender, match) - hashes to one lane, a
  * lane has one batch in flight, callbacks of one lane come in the order of its
- * inserts. */
+ * inserts.
+ *
+ * All other operations together hold at most 16 MiB, waiting and in flight: one
+ * beyond that is answered -EAGAIN at the end of the loop's turn, and nothing
+ * was sent. */
 #ifndef PW_MESSAGE_STORE_H
 #define PW_MESSAGE_STORE_H
 
@@ -61,8 +65,8 @@ void message_store_last_sent(struct message_store *s, const char *sender_id,
 			     const char *match_id, store_last_cb *cb, void *arg);
 
 /* Rows found or changed, in order of pos; borrowed until the callback returns.
- * err 0 or negative errno: -ENOTCONN nothing was sent, else the outcome is
- * unknown. */
+ * err 0 or negative errno: -ENOTCONN and -EAGAIN nothing was sent, else the
+ * outcome is unknown. */
 typedef void store_rows_cb(void *arg, int err, const struct message *rows,
 			   size_t n);
 

@@ -401,6 +401,61 @@ Test(store, free_with_work_pending)
 	loop_free(&l);
 }
 
+/* A server that hangs, or many who confirm at once, do not fill the memory. */
+#define FLOOD 3000
+Test(store, operations_are_bounded)
+{
+	static struct got g[FLOOD];
+	static message_id ids[500];
+	struct loop *l = loop_new();
+	struct message_store *s = store_new(l);
+	struct message m = message_new("x");
+	struct store_confirm c = {
+		.recipient_id = m.recipient_id,
+		.at_ms = m.sent_at_ms,
+		.ids = (const char(*)[MESSAGE_ID_LEN + 1])ids,
+		.n = ARRAY_SIZE(ids),
+	};
+	int refused = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(ids); i++)
+		message_id_make("", "", NULL, ids[i]);
+	for (int i = 0; i < FLOOD; i++) {
+		c.chg = cluster_next_pos();
+		if (i % 3 == 0)
+			message_store_get(s, c.ids, c.n, on_rows, &g[i]);
+		else if (i % 3 == 1)
+			message_store_read(s, m.match_id, &c, on_rows, &g[i]);
+		else
+			message_store_delivered(s, &c, on_rows, &g[i]);
+		cr_assert(!g[i].done, "answered within the call");
+	}
+	loop_turn(l, 0);
+	for (int i = 0; i < FLOOD; i++) {
+		bool over = g[i].done && g[i].err == -EAGAIN;
+
+		refused += over;
+		cr_assert(over || refused == 0, "operation %d", i);
+	}
+	cr_expect_gt(refused, FLOOD / 3);
+	cr_expect_lt(refused, 2 * FLOOD / 3);
+	message_store_free(&s);	/* those on their way do not matter */
+	for (int i = 0; i < FLOOD; i++)
+		cr_expect(g[i].done);
+	s = store_new(l);
+	for (int turn = 0; turn < 3; turn++) {	/* what is answered counts no more */
+		memset(g, 0, sizeof(g));
+		for (int i = 0; i < 600; i++)
+			message_store_get(s, c.ids, c.n, on_rows, &g[i]);
+		for (int i = 0; i < 600; i++) {
+			WAIT_FOR(l, g[i].done);
+			cr_assert_eq(g[i].err, 0);
+		}
+	}
+	message_store_free(&s);
+	loop_free(&l);
+}
+
 /* Callbacks that ask again, whatever they were told. */
 static struct message_store *again_store;
 static struct message again_m;
