@@ -52,7 +52,8 @@ struct message_store *message_store_new(struct loop *l,
 void message_store_free(struct message_store **s);
 bool message_store_up(const struct message_store *s);
 
-/* m is copied. first: valid for STORE_DUPLICATE, borrowed, else NULL. */
+/* m is copied. first: valid for STORE_DUPLICATE, all fields as they are in the
+ * store by now, borrowed; else NULL. */
 typedef void store_insert_cb(void *arg, enum store_result r,
 			     const struct message *first);
 void message_store_insert(struct message_store *s, const struct message *m,
