@@ -8,7 +8,7 @@ TEST_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 dist_check_SCRIPTS += tests/check-includes
 TESTS += tests/check-includes
 
-EXTRA_DIST += tests/run \
+EXTRA_DIST += tests/run tests/killed-quickstart \
 	tests/lib/apt.sh tests/lib/report.sh tests/lib/servers.sh tests/lib/with-servers \
 	tests/ferretdb/go.mod tests/ferretdb/go.sum \
 	tests/ferretdb/main.go tests/ferretdb/proxy.go \
