@@ -34,6 +34,13 @@ EXTRA_DIST += tests/run tests/killed-quickstart \
 # What the public Socket.IO suites are run against.
 include tests/conformance/local.mk
 
+# Of distcheck, too.
+EXTRA_DIST += tests/installed
+installcheck-local:
+	DESTDIR='$(DESTDIR)' bindir='$(bindir)' sbindir='$(sbindir)' \
+		libexecdir='$(libexecdir)' pkgdatadir='$(pkgdatadir)' \
+		$(srcdir)/tests/installed
+
 # For tests/run: the names, one a line.
 .PHONY: print-tests
 print-tests:
