@@ -26,6 +26,7 @@ struct store_pg {
 	bool schema_asked;
 	struct timer schema_retry;
 	char complaint[8];	/* SQLSTATE logged last; "" once all is well */
+	char missing[256];	/* indexes, as logged last */
 	struct store_pg_conn ops;	/* all but inserts */
 	unsigned lanes;
 	struct store_pg_conn lane[];

@@ -1,7 +1,12 @@
 /* The table of messages, made by whichever worker reaches an empty database
  * first. An operator who gives the server no right to create tables creates it
- * himself; the store waits for it. */
+ * himself; the store waits for it.
+ *
+ * Indexes are made with the table, never later: on a table that has rows it
+ * takes long, and holds up every insert meanwhile. When that shall be, and that
+ * it is done CONCURRENTLY, is the operator's to decide: the log says how. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <libpq-fe.h>
@@ -10,6 +15,25 @@
 #include "common/store/store_pg.h"
 
 #define RETRY_MS 2000
+
+/* Name, and what it is on. Undelivered and owing rows are few: their indexes
+ * hold only those. */
+#define INDEXES(X)                                                         \
+	X("messages_history_idx", "(match_id, sent_at, id)")               \
+	X("messages_undelivered_idx",                                      \
+	  "(recipient_id, pos) WHERE delivered_at IS NULL")                \
+	X("messages_recipient_idx", "(recipient_id, pos)")                 \
+	X("messages_sender_idx", "(sender_id, chg)")                       \
+	X("messages_owe_idx", "(owe) WHERE owe <> 0")
+
+#define INDEX_ROW(name, on) { name, on },
+#define INDEX_QUOTED(name, on) ", '" name "'"
+#define INDEX_CREATE(name, on) "CREATE INDEX " name " ON messages " on "; "
+
+static const struct {
+	const char *name;
+	const char *on;
+} indexes[] = { INDEXES(INDEX_ROW) };
 
 static const struct pg_stmt look = {
 	.name = "store_look",
@@ -21,23 +45,22 @@ static const struct pg_stmt look = {
 	" 'owe', 'chg']) AS c WHERE NOT EXISTS (SELECT 1 FROM pg_attribute a "
 	" WHERE a.attrelid = to_regclass('messages') AND a.attname = c "
 	" AND NOT a.attisdropped)), "
-	"(SELECT count(*) FROM unnest(ARRAY['messages_history_idx', "
-	" 'messages_undelivered_idx', 'messages_recipient_idx', "
-	" 'messages_sender_idx', 'messages_owe_idx']) AS i "
-	" WHERE to_regclass(i) IS NULL)",
+	"(SELECT string_agg(i, ' ') FROM unnest(ARRAY[NULL" INDEXES(INDEX_QUOTED)
+	"]) AS i WHERE i IS NOT NULL AND NOT EXISTS (SELECT 1 FROM pg_index x "
+	" WHERE x.indexrelid = to_regclass(i) AND x.indisvalid))",
 	.nparams = 0,
 };
 
 /* Ids compare as bytes: cheaper than a locale's order, and the order in which
  * batches are sorted. The lock keeps workers that start together from making
- * the same table twice, which IF NOT EXISTS alone does not. Undelivered and
- * owing rows are few: their indexes hold only those. */
+ * the same table twice, which IF NOT EXISTS alone does not. */
 static const struct pg_stmt make = {
 	.name = "store_make",
 	.sql =
 	"DO $$ BEGIN "
 	"PERFORM pg_advisory_xact_lock(hashtext('pairwire.messages')); "
-	"CREATE TABLE IF NOT EXISTS messages ("
+	"IF to_regclass('messages') IS NOT NULL THEN RETURN; END IF; "
+	"CREATE TABLE messages ("
 	" id text COLLATE \"C\" PRIMARY KEY,"
 	" match_id text COLLATE \"C\" NOT NULL,"
 	" sender_id text COLLATE \"C\" NOT NULL,"
@@ -53,16 +76,7 @@ static const struct pg_stmt make = {
 	" read_at timestamptz(3),"
 	" owe bigint NOT NULL,"
 	" chg bigint NOT NULL); "
-	"CREATE INDEX IF NOT EXISTS messages_history_idx"
-	" ON messages (match_id, sent_at, id); "
-	"CREATE INDEX IF NOT EXISTS messages_undelivered_idx"
-	" ON messages (recipient_id, pos) WHERE delivered_at IS NULL; "
-	"CREATE INDEX IF NOT EXISTS messages_recipient_idx"
-	" ON messages (recipient_id, pos); "
-	"CREATE INDEX IF NOT EXISTS messages_sender_idx"
-	" ON messages (sender_id, chg); "
-	"CREATE INDEX IF NOT EXISTS messages_owe_idx"
-	" ON messages (owe) WHERE owe <> 0; "
+	INDEXES(INDEX_CREATE)
 	"END $$",
 	.nparams = 0,
 };
@@ -79,6 +93,33 @@ static void ready(struct store_pg *be)
 	be->schema_asked = false;
 	be->schema_ready = true;
 	store_pg_judge_state(be);
+}
+
+static bool names(const char *list, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (const char *at = list; (at = strstr(at, name)) != NULL; at += n)
+		if ((at == list || at[-1] == ' ') &&
+		    (at[n] == ' ' || at[n] == '\0'))
+			return true;
+	return false;
+}
+
+/* missing: the names, separated by blanks. */
+static void note_missing(struct store_pg *be, const char *missing)
+{
+	if (strcmp(be->missing, missing) == 0)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(indexes); i++)
+		if (names(missing, indexes[i].name))
+			log_warn("store: the table messages lacks an index, "
+				 "which slows the store down; to be made with "
+				 "sql=\"CREATE INDEX CONCURRENTLY %s ON messages "
+				 "%s\"", indexes[i].name, indexes[i].on);
+	if (missing[0] == '\0')
+		log_info("store: the table messages has its indexes");
+	snprintf(be->missing, sizeof(be->missing), "%s", missing);
 }
 
 static void on_made(void *arg, int err, const PGresult *res)
@@ -116,10 +157,12 @@ static void on_look(void *arg, int err, const PGresult *res)
 		again_later(be);
 		return;
 	}
-	if (there && strcmp(PQgetvalue(res, 0, 2), "0") == 0)
-		ready(be);
-	else
+	if (!there) {
 		pg_query(be->ops.pg, &make, NULL, on_made, be);
+		return;
+	}
+	note_missing(be, PQgetvalue(res, 0, 2));	/* "" when NULL */
+	ready(be);
 }
 
 void store_pg_schema_start(struct store_pg *be)

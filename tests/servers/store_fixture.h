@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/store/message_store.h"
 #include "tests/servers/loop_wait.h"
@@ -192,6 +194,32 @@ static inline struct message *get_one(struct loop *l, struct message_store *s,
 	WAIT_FOR(l, g.done);
 	cr_assert_eq(g.err, 0, "get: %d", g.err);
 	return g.n > 0 ? g.v[0] : NULL;
+}
+
+/* What is logged from now on goes to a file; it has no name. */
+static inline int log_start(void)
+{
+	char path[] = "/tmp/pw-log.XXXXXX";
+	int fd = mkstemp(path);
+
+	cr_assert_geq(fd, 0);
+	unlink(path);
+	cr_assert_eq(dup2(fd, STDERR_FILENO), STDERR_FILENO);
+	log_init("test", LOG_LVL_INFO);
+	return fd;
+}
+
+static inline int log_count(int fd, const char *what)
+{
+	static char text[1 << 16];
+	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+	int count = 0;
+
+	cr_assert_geq(n, 0);
+	text[n] = '\0';
+	for (const char *at = text; (at = strstr(at, what)) != NULL; at++)
+		count++;
+	return count;
 }
 
 #endif

@@ -5,13 +5,10 @@
 #include "tests/servers/store_fixture.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "common/base/log.h"
 
 #define TIMEOUT_MS 1500
 
@@ -102,32 +99,6 @@ static void teardown(void)
 	fclose(fake.to);	/* it ends at the end of its input */
 	fclose(fake.from);
 	waitpid(fake.pid, NULL, 0);
-}
-
-/* What is logged from now on goes to a file; it has no name. */
-static int log_start(void)
-{
-	char path[] = "/tmp/pw-log.XXXXXX";
-	int fd = mkstemp(path);
-
-	cr_assert_geq(fd, 0);
-	unlink(path);
-	cr_assert_eq(dup2(fd, STDERR_FILENO), STDERR_FILENO);
-	log_init("test", LOG_LVL_INFO);
-	return fd;
-}
-
-static int log_count(int fd, const char *what)
-{
-	static char text[1 << 16];
-	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
-	int count = 0;
-
-	cr_assert_geq(n, 0);
-	text[n] = '\0';
-	for (const char *at = text; (at = strstr(at, what)) != NULL; at++)
-		count++;
-	return count;
 }
 
 TestSuite(faults, .init = setup, .fini = teardown, .timeout = 30);

@@ -85,6 +85,50 @@ Test(pg_schema, workers_that_start_together)
 	loop_free(&l);
 }
 
+/* The table is large and in use: no index is made now, the log says how. */
+Test(pg_schema, a_table_without_an_index_serves)
+{
+	struct loop *l = loop_new();
+	struct message_store *s;
+	bool up = false;
+	struct message m = message_new("x");
+	struct last last = { 0 };
+	PGconn *other;
+	int log;
+
+	s = store_new_at(l, url_for(NULL), 5000, &up);
+	WAIT_FOR(l, up);
+	cr_expect_eq(insert_one(l, s, &m, NULL), STORE_OK);
+	message_store_free(&s);
+	sql("DROP INDEX messages_history_idx, messages_owe_idx");
+	other = PQconnectdb(url_for(NULL));
+	PQclear(PQexec(other, "BEGIN; UPDATE messages SET owe = owe"));
+	log = log_start();
+	up = false;
+	store_name = schema;
+	s = store_new_at(l, url_for(NULL), 1000, &up);
+	WAIT_FOR(l, up);
+	message_store_last_sent(s, m.sender_id, m.match_id, on_last, &last);
+	WAIT_FOR(l, last.done);
+	cr_expect_eq(last.ms, m.sent_at_ms);
+	m = message_new("y");
+	cr_expect_eq(insert_one(l, s, &m, NULL), STORE_OK);
+	/* Looked at again with each connection, logged once. */
+	for (int i = 0; i < 2; i++) {
+		sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+		    "WHERE application_name = '%s store'", schema);
+		WAIT_FOR(l, !up);
+		WAIT_FOR(l, up);
+	}
+	cr_expect_eq(log_count(log, "\"CREATE INDEX CONCURRENTLY "
+				    "messages_history_idx ON messages "
+				    "(match_id, sent_at, id)\""), 1);
+	cr_expect_eq(log_count(log, "CREATE INDEX"), 2);
+	PQfinish(other);
+	message_store_free(&s);
+	loop_free(&l);
+}
+
 Test(pg_schema, a_role_without_rights_waits)
 {
 	struct loop *l = loop_new();
