@@ -71,8 +71,10 @@ await suite({ chat: { offline_grace: '1s' } }, {
     clock.close();
     await ca.got('user:status', of(marker, false));
     assert.deepEqual(ca.all('user:status', (s) => s.userId === many).map((s) => s.online), [true]);
+    assert.equal(await c.redis.get(`socket:${many}`), devices[1].socket.id, 'a socket that is there');
     devices[1].close();
     await ca.got('user:status', of(many, false));
+    assert.equal(await c.redis.exists(`socket:${many}`), 0);
   },
 
   async 'typing reaches the other, and Redis for 5 s'(c) {

@@ -210,6 +210,7 @@ static void register_user(struct map_node *n, void *arg)
 	struct device *d = LIST_ENTRY(list_first(&u->devices), struct device,
 				      node);
 
+	u->named = d;
 	presence_enter(c->presence, u->id, sio_socket_id(d->socket), NULL, NULL);
 }
 

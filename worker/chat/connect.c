@@ -133,6 +133,7 @@ static void add_device(struct chat *c, struct sio_socket *k,
 	    d->node.next == &d->user->devices) {
 		struct entering *e = mem_zalloc(sizeof(*e));
 
+		d->user->named = d;
 		e->c = c;
 		e->generation = d->user->generation;
 		strcpy(e->user_id, claims->user_id);
@@ -162,10 +163,24 @@ void connect_socket(void *arg, struct sio_socket *k, json_t *auth)
 	add_device(c, k, &claims);
 }
 
+/* socket:<user> must not name a socket that is gone while others are here. */
+static void name_another(struct chat *c, struct user *u)
+{
+	struct list *n = list_first(&u->devices);
+
+	if (n == NULL)
+		return;
+	u->named = LIST_ENTRY(n, struct device, node);
+	presence_enter(c->presence, u->id, sio_socket_id(u->named->socket), NULL,
+		       NULL);
+}
+
 void connect_gone(void *up, struct sio_socket *k, enum close_reason why)
 {
 	struct device *d = up;
 	struct chat *c;
+	struct user *u;
+	bool named;
 	char user_id[PW_ID_MAX + 1];
 
 	if (d == NULL)
@@ -176,8 +191,12 @@ void connect_gone(void *up, struct sio_socket *k, enum close_reason why)
 	log_debug("socket gone sid=%s reason=%s", sio_socket_id(k),
 		  close_reason_name(why));
 	directory_seen(c->directory, d->user->id, cluster_now_ms());
+	u = d->user;
+	named = u->named == d;
 	if (device_gone(&c->users, d, user_id))
 		presence_leave(c->presence, user_id);
+	else if (named)
+		name_another(c, u);
 	stats_set(STAT_users, (int64_t)users_count(&c->users));
 }
 

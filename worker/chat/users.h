@@ -32,6 +32,7 @@ struct user {
 	struct list late;	/* struct late_message, while not registered */
 	uint64_t generation;	/* differs from that of the same user's earlier
 				 * stay on this worker */
+	struct device *named;	/* whose socket id stands in Redis */
 	bool registered;	/* the route is in Redis, or Redis is down */
 	char id[];
 };
