@@ -70,13 +70,9 @@ struct slice pg_text(const PGresult *res, int row, int col);
 /* 0 when NULL or no number. */
 int64_t pg_int(const PGresult *res, int row, int col);
 bool pg_bool(const PGresult *res, int row, int col);
-/* Rows that an INSERT, UPDATE or DELETE touched. */
-int64_t pg_affected(const PGresult *res);
 /* True if res is an error of this SQLSTATE; of this class when two characters
  * are given ("23"). res may be NULL. */
 bool pg_error_is(const PGresult *res, const char *sqlstate);
-/* SQLSTATE and message in one line for the log; never a row's values. */
-const char *pg_error_text(const PGresult *res, char *buf, size_t size);
 
 /* Appends one element to a text array literal being built in *b: first call on
  * an empty buf opens '{'. NULL s: the element NULL. pg_array_end closes it and

@@ -1,5 +1,4 @@
 #include <libpq-fe.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,28 +30,11 @@ bool pg_bool(const PGresult *res, int row, int col)
 	return PQgetvalue(res, row, col)[0] == 't';
 }
 
-int64_t pg_affected(const PGresult *res)
-{
-	/* libpq takes a plain pointer, but only reads. */
-	return strtoll(PQcmdTuples((PGresult *)res), NULL, 10);
-}
-
 bool pg_error_is(const PGresult *res, const char *sqlstate)
 {
 	const char *state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
 
 	return state != NULL && strncmp(state, sqlstate, strlen(sqlstate)) == 0;
-}
-
-const char *pg_error_text(const PGresult *res, char *buf, size_t size)
-{
-	const char *state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
-	const char *text = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
-
-	snprintf(buf, size, "%s %s", state != NULL ? state : "-----",
-		 text != NULL ? text : "error");
-	buf[strcspn(buf, "\r\n")] = '\0';
-	return buf;
 }
 
 bool pg_is_fatal(const PGresult *res)

@@ -1,5 +1,7 @@
 // Workers and masters that die, and what the control tool tells.
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { connect as connectTcp } from 'node:net';
 import { isGone, suite } from './lib/cluster.mjs';
 import { eventually, until } from './lib/wait.mjs';
@@ -25,6 +27,18 @@ await suite({ chat: { offline_grace: '2s' } }, {
     assert.equal(new Set(status.slots.map((w) => w.pid)).size, 2);
     const text = await c.ctl('status');
     for (const w of status.slots) assert.ok(text.includes(String(w.pid)), text);
+  },
+
+  async 'pairwire -t checks a file and says where it is wrong'(c) {
+    const check = (file) => new Promise((resolve) => {
+      execFile(c.master.spawnfile, ['-t', '-c', file], (err, out, errors) => resolve([err?.code ?? 0, out + errors]));
+    });
+    assert.deepEqual(await check(c.file), [0, `${c.file}: ok\n`]);
+    const bad = `${c.file}.bad`;
+    writeFileSync(bad, '[server]\nport = x\n');
+    const [status, says] = await check(bad);
+    assert.equal(status, 1);
+    assert.match(says, /\.bad:2: port: .*\n$/);
   },
 
   async 'user tells where a user is'(c) {

@@ -3,6 +3,12 @@
 # tests/run and tests/lib/with-servers. Exports where they are:
 #   PW_TEST_REDIS_HOST PW_TEST_REDIS_PORT PW_TEST_DATABASE_URL PW_TEST_MONGODB_URI
 
+# The environment beats the configuration file, and PG* would redirect libpq:
+# nothing of the caller's reaches what is under test.
+unset ${!PAIRWIRE_@} ${!PG@} WS_PORT REDIS_HOST REDIS_PORT REDIS_PASSWORD \
+	REDISCLI_AUTH DATABASE_URL MONGODB_URI KAFKA_BROKERS JWT_SECRET \
+	JWT_PUBLIC_KEY_FILE ALLOWED_ORIGINS
+
 servers_lib=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 SERVERS_DIR=
 redis_pid= mongo_pid= pg_running=
