@@ -1,8 +1,10 @@
 // Workers and masters that die, and what the control tool tells.
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { execFile, spawn } from 'node:child_process';
+import { chmodSync, chownSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect as connectTcp } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { isGone, suite } from './lib/cluster.mjs';
 import { eventually, until } from './lib/wait.mjs';
 
@@ -39,6 +41,38 @@ await suite({ chat: { offline_grace: '2s' } }, {
     const [status, says] = await check(bad);
     assert.equal(status, 1);
     assert.match(says, /\.bad:2: port: .*\n$/);
+  },
+
+  async 'it runs without any privilege'(c) {
+    // as root: as nobody, with programs and a run_dir that nobody can reach
+    const dir = mkdtempSync(join(tmpdir(), 'pw-it.'));
+    const [master, worker, ctl] = ['pairwire', 'pairwire-worker', 'pairwirectl'].map((name) => join(dir, name));
+    const built = dirname(dirname(c.master.spawnfile));
+    for (const [from, to] of [['master/pairwire', master], ['worker/pairwire-worker', worker], ['master/pairwirectl', ctl]]) {
+      copyFileSync(join(built, from), to);
+      chmodSync(to, 0o755);
+    }
+    const run = join(dir, 'run');
+    mkdirSync(run, 0o700);
+    const file = join(dir, 'pairwire.conf');
+    writeFileSync(file, readFileSync(c.file, 'utf8').replace(/^run_dir = .*$/m, `run_dir = ${run}`));
+    chmodSync(dir, 0o755);
+    const nobody = process.getuid() === 0 ? 65534 : process.getuid();
+    const id = process.getuid() === 0 ? { uid: nobody, gid: nobody } : {};
+    if (process.getuid() === 0) { chownSync(run, nobody, nobody); chownSync(file, nobody, nobody); }
+    const child = spawn(master, ['-c', file], { ...id, env: { ...process.env, PAIRWIRE_WORKER: worker }, stdio: 'ignore' });
+    const ended = new Promise((resolve) => { child.once('exit', resolve); });
+    try {
+      const status = await eventually(() => new Promise((resolve) => {
+        execFile(ctl, ['-c', file, 'status', '--json'], id, (err, out) => resolve(!err && JSON.parse(out).state === 'ready' && JSON.parse(out)));
+      }), 'ready');
+      assert.equal((await fetch(`http://127.0.0.1:${status.port}/healthz`)).status, 200);
+      for (const w of status.slots) assert.equal(statSync(`/proc/${w.pid}`).uid, nobody);
+    } finally {
+      child.kill('SIGTERM');
+      assert.equal(await ended, 0);
+      rmSync(dir, { recursive: true });
+    }
   },
 
   async 'user tells where a user is'(c) {
