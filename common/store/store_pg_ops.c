@@ -75,22 +75,9 @@ struct call {
 	struct store_op *op;
 };
 
-static int64_t get_int(const PGresult *res, int row, int col)
-{
-	return PQgetisnull(res, row, col) ?
-		       0 :
-		       strtoll(PQgetvalue(res, row, col), NULL, 10);
-}
-
 static const char *get_str(const PGresult *res, int row, int col)
 {
 	return PQgetisnull(res, row, col) ? NULL : PQgetvalue(res, row, col);
-}
-
-static struct slice get_slice(const PGresult *res, int row, int col)
-{
-	return (struct slice){ PQgetvalue(res, row, col),
-			       (size_t)PQgetlength(res, row, col) };
 }
 
 void store_pg_row(const PGresult *res, int row, struct message *out)
@@ -99,20 +86,20 @@ void store_pg_row(const PGresult *res, int row, struct message *out)
 		.match_id = PQgetvalue(res, row, 1),
 		.sender_id = PQgetvalue(res, row, 2),
 		.recipient_id = PQgetvalue(res, row, 3),
-		.content = get_slice(res, row, 4),
+		.content = pg_text(res, row, 4),
 		.media_url = get_str(res, row, 6),
 		.temp_id = get_str(res, row, 7),
-		.sent_at_ms = get_int(res, row, 8),
-		.pos = get_int(res, row, 9),
+		.sent_at_ms = pg_int(res, row, 8),
+		.pos = pg_int(res, row, 9),
 		.src = PQgetvalue(res, row, 10),
-		.owe = get_int(res, row, 11),
-		.chg = get_int(res, row, 12),
-		.delivered_at_ms = get_int(res, row, 13),
-		.read_at_ms = get_int(res, row, 14),
+		.owe = pg_int(res, row, 11),
+		.chg = pg_int(res, row, 12),
+		.delivered_at_ms = pg_int(res, row, 13),
+		.read_at_ms = pg_int(res, row, 14),
 	};
 	snprintf(out->id, sizeof(out->id), "%s", PQgetvalue(res, row, 0));
 	/* What another program wrote there is shown as text. */
-	if (message_type_parse(get_slice(res, row, 5), &out->type) != 0)
+	if (message_type_parse(pg_text(res, row, 5), &out->type) != 0)
 		out->type = MSG_TEXT;
 }
 
@@ -123,10 +110,10 @@ static void changed_row(const PGresult *res, int row, struct message *out)
 		.sender_id = PQgetvalue(res, row, 3),
 		.recipient_id = PQgetvalue(res, row, 4),
 		.src = PQgetvalue(res, row, 5),
-		.chg = get_int(res, row, 6),
-		.delivered_at_ms = get_int(res, row, 7),
-		.read_at_ms = get_int(res, row, 8),
-		.pos = get_int(res, row, 9),
+		.chg = pg_int(res, row, 6),
+		.delivered_at_ms = pg_int(res, row, 7),
+		.read_at_ms = pg_int(res, row, 8),
+		.pos = pg_int(res, row, 9),
 	};
 	snprintf(out->id, sizeof(out->id), "%s", PQgetvalue(res, row, 1));
 }
@@ -138,7 +125,7 @@ static void read_result(struct store_op *op, const PGresult *res)
 
 		switch (op->kind) {
 		case OP_LAST_SENT:
-			op->sent_at_ms = get_int(res, i, 0);
+			op->sent_at_ms = pg_int(res, i, 0);
 			break;
 		case OP_GET:
 			store_pg_row(res, i, &m);
@@ -148,7 +135,7 @@ static void read_result(struct store_op *op, const PGresult *res)
 		case OP_READ:
 			changed_row(res, i, &m);
 			store_rows_add(&op->rows, &m,
-				       (unsigned)get_int(res, i, 0));
+				       (unsigned)pg_int(res, i, 0));
 			break;
 		case OP_SET_OWE:
 			break;
