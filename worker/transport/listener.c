@@ -63,7 +63,7 @@ static void pause_accepting(struct listener *li, int err)
 	timer_arm(&li->pause, PAUSE_MS);
 }
 
-/* False: no more for now. */
+/* False: nothing more to accept in this turn. */
 static bool accept_one(struct door *d)
 {
 	struct listener *li = d->li;
