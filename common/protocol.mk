@@ -2,10 +2,13 @@ noinst_LIBRARIES += common/libprotocol.a
 common_libprotocol_a_SOURCES = \
 	common/protocol/auth_token.c common/protocol/auth_token.h \
 	common/protocol/eio_packet.c common/protocol/eio_packet.h \
+	common/protocol/eio_payload.h \
 	common/protocol/envelope.c common/protocol/envelope.h \
+	common/protocol/http_body.h \
 	common/protocol/http_head.c common/protocol/http_head.h \
 	common/protocol/ids.c common/protocol/ids.h \
 	common/protocol/json_out.c common/protocol/json_out.h \
+	common/protocol/proxy_header.h \
 	common/protocol/push_event.c common/protocol/push_event.h \
 	common/protocol/sio_packet.c common/protocol/sio_packet.h \
 	common/protocol/ws_frame.c common/protocol/ws_frame.h

@@ -314,12 +314,24 @@ static void build_transport(struct worker *w)
 		.ping_interval_ms = (unsigned)cf->ping_interval,
 		.ping_timeout_ms = (unsigned)cf->ping_timeout,
 		.connect_timeout_ms = (unsigned)cf->connect_timeout,
+		.upgrade_timeout_ms = (unsigned)cf->upgrade_timeout,
 		.max_payload = cf->max_payload,
 		.outbox_limit = cf->outbox_limit,
 	};
 	struct ws_conf ws = { .max_payload = cf->max_payload };
 	struct listener_conf listener = {
 		.head_timeout_ms = (unsigned)cf->head_timeout,
+		.body_timeout_ms = (unsigned)cf->body_timeout,
+		.keepalive_timeout_ms = (unsigned)cf->keepalive_timeout,
+		.max_payload = cf->max_payload,
+		.allowed_origins = cf->allowed_origins,
+		.cors_credentials = cf->cors_credentials,
+		.trusted_proxies = cf->trusted_proxies,
+		.proxy_protocol_from = cf->proxy_protocol_from,
+		.connect_rate = rate_conf(cf->connect_rate, cf->connect_burst),
+		.instance = w->hello.instance,
+		.run_dir = cf->run_dir,
+		.handover_fd = WORKER_FD_HANDOVER,
 	};
 	struct eio_ops up = sio_server_eio_ops(w->sio);
 

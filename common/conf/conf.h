@@ -15,6 +15,7 @@
 
 #define CONF_FIELD_STR(key) char *key;
 #define CONF_FIELD_SECRET(key) char *key;
+#define CONF_FIELD_BOOL(key) int64_t key;	/* on 1, off 0 */
 #define CONF_FIELD_UINT(key) uint64_t key;
 #define CONF_FIELD_SIZE(key) uint64_t key;	/* bytes; k, M, G */
 #define CONF_FIELD_MSEC(key) int64_t key;	/* ms, s, m, h */

@@ -5,7 +5,9 @@
 
 #include "common/conf/conf.h"
 
-enum conf_type { CONF_STR, CONF_SECRET, CONF_UINT, CONF_SIZE, CONF_MSEC };
+enum conf_type {
+	CONF_STR, CONF_SECRET, CONF_BOOL, CONF_UINT, CONF_SIZE, CONF_MSEC
+};
 
 #define CONF_ID(type, section, key, ...) CONF_KEY_##key,
 enum conf_id { CONF_TABLE(CONF_ID) CONF__COUNT };

@@ -24,8 +24,12 @@
 	  "workers still running this long after a stop are killed")               \
 	X(MSEC,   server, stuck_timeout, "5s", 100, 3600000, "",                   \
 	  "a worker whose loop stood still this long is killed and replaced")      \
+	X(STR,    server, admin_listen, "127.0.0.1:3002", 0, 255, "",              \
+	  "metrics and health over HTTP; port 0 takes a free one; empty: off")     \
 	X(STR,    log, log_level, "info", 1, 16, "",                               \
 	  "error, warning, info or debug")                                         \
+	X(MSEC,   log, status_interval, "30s", 0, 86400000, "",                    \
+	  "one line about connections and users this often; 0s: none")             \
 	X(MSEC,   engine, ping_interval, "25s", 100, 3600000, "",                  \
 	  "from a pong to the next ping")                                          \
 	X(MSEC,   engine, ping_timeout, "60s", 100, 3600000, "",                   \
@@ -34,10 +38,36 @@
 	  "a session without a Socket.IO connect ends")                            \
 	X(MSEC,   engine, head_timeout, "10s", 100, 3600000, "",                   \
 	  "a request head may take this long")                                     \
+	X(MSEC,   engine, body_timeout, "30s", 100, 3600000, "",                   \
+	  "a request body, and the reading of an answer, may take this long")      \
+	X(MSEC,   engine, keepalive_timeout, "75s", 100, 3600000, "",              \
+	  "an HTTP connection may idle this long between requests")                \
+	X(MSEC,   engine, upgrade_timeout, "10s", 100, 3600000, "",                \
+	  "a switch from polling to WebSocket may take this long")                 \
 	X(SIZE,   engine, max_payload, "1000000", 1024, 104857600, "",             \
 	  "largest message of a client, in bytes")                                 \
 	X(SIZE,   engine, outbox_limit, "1M", 16384, 1073741824, "",               \
 	  "bytes waiting for a client that does not read, before it is closed")    \
+	X(BOOL,   engine, permessage_deflate, "off", 0, 1, "",                     \
+	  "compress WebSocket messages; costs memory per connection")              \
+	X(STR,    http, allowed_origins, "", 0, 4096, "ALLOWED_ORIGINS",           \
+	  "web pages that may connect, separated by commas; *: all")               \
+	X(BOOL,   http, cors_credentials, "on", 0, 1, "",                          \
+	  "listed origins may send cookies")                                       \
+	X(STR,    http, trusted_proxies, "127.0.0.1, ::1", 0, 4096, "",            \
+	  "their X-Forwarded-For is believed: addresses or CIDR blocks")           \
+	X(STR,    http, proxy_protocol_from, "", 0, 4096, "",                      \
+	  "these must begin with a PROXY protocol header (v1 or v2)")              \
+	X(UINT,   limits, connect_rate, "50", 0, 1000000, "",                      \
+	  "new sessions per second and address, each worker; 0: no limit")         \
+	X(UINT,   limits, connect_burst, "500", 1, 1000000, "",                    \
+	  "new sessions of an address at once")                                    \
+	X(UINT,   limits, user_connections, "20", 0, 1000000, "",                  \
+	  "connections of one user to a worker; 0: no limit")                      \
+	X(UINT,   limits, message_rate, "20", 0, 1000000, "",                      \
+	  "message:send per second and user, each worker; 0: no limit")            \
+	X(UINT,   limits, message_burst, "100", 1, 1000000, "",                    \
+	  "message:send of a user at once")                                        \
 	X(SECRET, auth, jwt_secret, "", 0, 4096, "JWT_SECRET",                     \
 	  "HS256 secret of the users' tokens")                                     \
 	X(MSEC,   auth, jwt_leeway, "30s", 0, 3600000, "",                         \

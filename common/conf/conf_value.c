@@ -61,6 +61,22 @@ static int out_of_range(const struct conf_key *k, const char *text,
 	return -ERANGE;
 }
 
+static int parse_bool(const char *text, int64_t *out, char why[CONF_WHY_MAX])
+{
+	static const char *const words[] = {
+		"off", "on", "no", "yes", "false", "true", "0", "1",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		if (strcmp(text, words[i]) == 0) {
+			*out = i % 2;
+			return 0;
+		}
+	}
+	snprintf(why, CONF_WHY_MAX, "\"%.40s\" is neither on nor off", text);
+	return -EINVAL;
+}
+
 int conf_parse_number(const struct conf_key *k, const char *text, int64_t *out,
 		      char why[CONF_WHY_MAX])
 {
@@ -68,6 +84,8 @@ int conf_parse_number(const struct conf_key *k, const char *text, int64_t *out,
 	const struct unit *u = units_of(k->type);
 	int64_t v;
 
+	if (k->type == CONF_BOOL)
+		return parse_bool(text, out, why);
 	while (u->name != NULL && strcmp(u->name, text + digits) != 0)
 		u++;
 	if (digits > 0 && u->name == NULL && text[digits] == '\0') {

@@ -55,7 +55,10 @@ struct ipc_hello {
 };
 struct ipc_drain { uint32_t grace_ms; };
 struct ipc_stop { uint32_t deadline_ms; };
-struct ipc_handover { uint32_t from_instance; };
+struct ipc_handover {
+	uint32_t from_instance;
+	uint8_t peer[16];	/* the client's address, IPv6 or mapped IPv4; 0: not known */
+};
 struct ipc_ready { uint32_t instance; uint32_t version; };
 struct ipc_worker_died { uint32_t instance; };
 struct ipc_lend { uint32_t slot; };

@@ -8,6 +8,7 @@
 	X(GAUGE, heartbeat_ms, "monotonic ms of the loop's last turn")          \
 	X(GAUGE, connections, "open client connections")                        \
 	X(GAUGE, sessions, "open Engine.IO sessions")                           \
+	X(GAUGE, sessions_polling, "sessions on long-polling")                  \
 	X(GAUGE, sockets, "connected Socket.IO sockets")                        \
 	X(GAUGE, users, "users with a socket on this worker")                   \
 	X(GAUGE, redis_up, "1 while the Redis command connection is up")        \
@@ -17,7 +18,16 @@
 	X(GAUGE, store_up, "1 while the message store is reachable")            \
 	X(GAUGE, outbox_bytes, "bytes waiting in session outboxes")             \
 	X(COUNTER, accepted, "connections accepted")                            \
+	X(COUNTER, http_requests, "HTTP requests answered")                     \
 	X(COUNTER, http_refused, "HTTP requests answered with an error")        \
+	X(COUNTER, http_timeouts, "HTTP connections too slow")                  \
+	X(COUNTER, upgrades, "sessions moved from polling to WebSocket")        \
+	X(COUNTER, handed_over, "connections given to the session's worker")    \
+	X(COUNTER, handed_in, "connections got from another worker")            \
+	X(COUNTER, handover_failed, "connections whose worker was not there")   \
+	X(COUNTER, limited_connects, "sessions refused: connect_rate")          \
+	X(COUNTER, limited_users, "sockets refused: user_connections")          \
+	X(COUNTER, limited_messages, "message:send refused: message_rate")      \
 	X(COUNTER, auth_failed, "Socket.IO connects refused")                   \
 	X(COUNTER, events_in, "client events received")                         \
 	X(COUNTER, events_refused, "client events answered with an error")      \
@@ -33,7 +43,8 @@
 	X(COUNTER, received, "envelopes received from other workers")           \
 	X(COUNTER, closed_client, "sessions closed: client left")               \
 	X(COUNTER, closed_ping_timeout, "sessions closed: no pong")             \
-	X(COUNTER, closed_protocol, "sessions closed: protocol error")          \
+	X(COUNTER, closed_parse, "sessions closed: not Engine.IO")              \
+	X(COUNTER, closed_protocol, "sessions closed: not Socket.IO")           \
 	X(COUNTER, closed_too_large, "sessions closed: message too large")      \
 	X(COUNTER, closed_auth, "sessions closed: token expired")               \
 	X(COUNTER, closed_outbox, "sessions closed: client does not read")      \

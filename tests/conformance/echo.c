@@ -215,6 +215,7 @@ static struct options parse(int argc, char **argv)
 		.eio = {
 			.instance = 1, .ping_interval_ms = 300,
 			.ping_timeout_ms = 200, .connect_timeout_ms = 1000,
+			.upgrade_timeout_ms = 10000,
 			.max_payload = 1000000, .outbox_limit = 4 << 20,
 		},
 	};
@@ -254,6 +255,9 @@ int main(int argc, char **argv)
 	struct ws_conf ws_conf = { .max_payload = o.eio.max_payload };
 	struct listener_conf listener_conf = {
 		.head_timeout_ms = 5000,
+		.body_timeout_ms = 5000,
+		.keepalive_timeout_ms = 5000,
+		.max_payload = o.eio.max_payload,
 		.connections_max = o.connections_max,
 	};
 	struct ws *ws;

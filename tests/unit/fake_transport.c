@@ -28,12 +28,14 @@ static int fake_flush(struct transport *t, struct outbox *o)
 	return 0;
 }
 
-static void fake_close(struct transport *t, unsigned ws_code)
+static void fake_close(struct transport *t, struct outbox *rest,
+		       enum close_reason why)
 {
 	struct fake_transport *f = CONTAINER_OF(t, struct fake_transport, t);
 
+	fake_flush(t, rest);
 	f->closed = true;
-	f->code = ws_code;
+	f->why = why;
 }
 
 static const struct transport_ops fixed_ops = {

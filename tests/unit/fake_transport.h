@@ -5,6 +5,7 @@
 
 #include "common/base/buf.h"
 #include "common/loop/loop.h"
+#include "worker/engineio/session.h"
 #include "worker/transport/transport.h"
 
 struct fake_transport {
@@ -13,7 +14,7 @@ struct fake_transport {
 	unsigned writes;
 	bool blocked;		/* takes nothing */
 	bool closed;
-	unsigned code;
+	enum close_reason why;
 	int64_t ping_at_us;	/* when the last "2" was written */
 	unsigned pings;
 };

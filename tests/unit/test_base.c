@@ -13,6 +13,7 @@
 #include "common/base/log.h"
 #include "common/base/map.h"
 #include "common/base/mem.h"
+#include "common/base/rate.h"
 #include "common/base/siphash.h"
 #include "common/loop/deadlines.h"
 #include "common/loop/jobs.h"
@@ -337,4 +338,29 @@ Test(jobs, run_elsewhere_done_here, .timeout = 10)
 	jobs_free(&j);
 	cr_expect_eq(work.done, 2 * JOBS, "freeing delivers what is left");
 	loop_free(&work.loop);
+}
+
+Test(rate, burst_then_steady)
+{
+	struct rate_conf c = rate_conf(20, 3);
+	int64_t full = 0;
+
+	for (int i = 0; i < 3; i++)
+		cr_expect(rate_take(&c, &full, 1000000), "of the burst");
+	cr_expect_not(rate_take(&c, &full, 1000000));
+	cr_expect_eq(rate_wait(&c, full, 1000000), 50000);
+	cr_expect_not(rate_take(&c, &full, 1049999));
+	cr_expect(rate_take(&c, &full, 1050000), "one more each 50 ms");
+	cr_expect_not(rate_take(&c, &full, 1050000));
+	cr_expect(rate_take(&c, &full, 9000000));
+	cr_expect_eq(rate_wait(&c, full, 9000000), 0);
+}
+
+Test(rate, none)
+{
+	struct rate_conf c = rate_conf(0, 1);
+	int64_t full = 0;
+
+	for (int i = 0; i < 1000; i++)
+		cr_expect(rate_take(&c, &full, 1));
 }

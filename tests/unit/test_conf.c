@@ -230,6 +230,8 @@ Test(conf, errors_name_the_place)
 		{ "[server]\nport =\n", "FILE:2: port: \"\" is not a whole number" },
 		{ "[server]\nport = 1 ; x\n",
 		  "FILE:2: port: \"1 ; x\" is not a whole number" },
+		{ "[http]\ncors_credentials = maybe\n",
+		  "FILE:2: cors_credentials: \"maybe\" is neither on nor off" },
 		{ "[engine]\nping_interval = 25\n",
 		  "FILE:2: ping_interval: 25 has no unit: write 25s for seconds "
 		  "or 25ms for milliseconds" },

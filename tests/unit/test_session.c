@@ -81,7 +81,7 @@ static void finish(void)
 
 static void frame(struct eio_session *s, const char *text)
 {
-	eio_session_frame(s, (struct slice){ text, strlen(text) }, false);
+	eio_session_frame(s, eio_session_transport(s), (struct slice){ text, strlen(text) }, false);
 }
 
 static bool send_text(struct eio_session *s, const char *text)
@@ -156,12 +156,12 @@ Test(session, frames)
 		{ "6", -1, NULL },
 		{ "0{}", -1, NULL },
 		{ "1", CLOSE_CLIENT, NULL },
-		{ "2", CLOSE_PROTOCOL, NULL },
-		{ "2probe", CLOSE_PROTOCOL, NULL },
-		{ "", CLOSE_PROTOCOL, NULL },
-		{ "7", CLOSE_PROTOCOL, NULL },
-		{ "abc", CLOSE_PROTOCOL, NULL },
-		{ "\x80", CLOSE_PROTOCOL, NULL },
+		{ "2", CLOSE_PARSE, NULL },
+		{ "2probe", CLOSE_PARSE, NULL },
+		{ "", CLOSE_PARSE, NULL },
+		{ "7", CLOSE_PARSE, NULL },
+		{ "abc", CLOSE_PARSE, NULL },
+		{ "\x80", CLOSE_PARSE, NULL },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
@@ -188,7 +188,7 @@ Test(session, binary_frame_is_a_message)
 {
 	struct eio_session *s = start(&slow_conf);
 
-	eio_session_frame(s, SLICE("1abc"), true);
+	eio_session_frame(s, eio_session_transport(s), SLICE("1abc"), true);
 	cr_assert_eq(app.binaries, 1);
 	cr_assert_str_eq(app.last, "1abc");
 	finish();
@@ -228,7 +228,7 @@ Test(session, no_pong)
 	cr_assert_geq(clock_mono_us() - began, 69000);
 	cr_assert_eq(app.why, CLOSE_PING_TIMEOUT);
 	cr_assert(fake.closed);
-	cr_assert_eq(fake.code, 0);
+	cr_assert_eq(fake.why, CLOSE_PING_TIMEOUT);
 	cr_assert_eq(eio_sessions_count(sessions), 0);
 	finish();
 }
@@ -427,7 +427,7 @@ Test(barrier, blocked_stream_keeps_order)
 	run_turn(loop);
 	cr_assert_str_eq(fake_transport_take(&fake), "");
 	fake.blocked = false;
-	eio_session_writable(s);
+	eio_session_writable(s, eio_session_transport(s));
 	run_turn(loop);
 	cr_assert_str_eq(fake_transport_take(&fake), "42[1]\n2\n42[2]\n");
 	finish();
@@ -456,23 +456,19 @@ Test(closing, queued_packets_are_written_first)
 	finish();
 }
 
-Test(closing, codes)
+Test(closing, reasons)
 {
-	static const struct {
-		enum close_reason why;
-		unsigned code;
-	} table[] = {
-		{ CLOSE_TOO_LARGE, 1009 }, { CLOSE_SERVER, 0 },
-		{ CLOSE_AUTH, 0 }, { CLOSE_PROTOCOL, 0 }, { CLOSE_OUTBOX, 0 },
+	static const enum close_reason table[] = {
+		CLOSE_TOO_LARGE, CLOSE_SERVER, CLOSE_AUTH, CLOSE_PROTOCOL,
+		CLOSE_OUTBOX,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
 		app = (struct app){ 0 };
-		eio_session_close(start(&slow_conf), table[i].why);
+		eio_session_close(start(&slow_conf), table[i]);
 		run_turn(loop);
 		cr_assert(fake.closed);
-		cr_assert_eq(fake.code, table[i].code, "%s",
-			     close_reason_name(table[i].why));
+		cr_assert_eq(fake.why, table[i]);
 		finish();
 	}
 }
@@ -482,7 +478,7 @@ Test(closing, transport_gone)
 	struct eio_session *s = start(&slow_conf);
 
 	send_text(s, "42[1]");
-	eio_session_transport_gone(s, CLOSE_CLIENT);
+	eio_session_transport_gone(s, eio_session_transport(s), CLOSE_CLIENT);
 	fake_transport_take(&fake);
 	run_turn(loop);
 	cr_assert_str_eq(fake_transport_take(&fake), "");
@@ -496,7 +492,7 @@ Test(closing, gone_while_closing)
 	struct eio_session *s = start(&slow_conf);
 
 	eio_session_close(s, CLOSE_AUTH);
-	eio_session_transport_gone(s, CLOSE_CLIENT);
+	eio_session_transport_gone(s, eio_session_transport(s), CLOSE_CLIENT);
 	run_turn(loop);
 	cr_assert_not(fake.closed);
 	cr_assert_eq(app.why, CLOSE_AUTH);

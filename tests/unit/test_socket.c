@@ -148,10 +148,11 @@ static void feed(const char *in)
 		size_t n = strcspn(in, "\n");
 
 		if (strncmp(in, "B:", 2) == 0)
-			eio_session_frame(session,
+			eio_session_frame(session, eio_session_transport(session),
 					  (struct slice){ in + 2, n - 2 }, true);
 		else
-			eio_session_frame(session, (struct slice){ in, n }, false);
+			eio_session_frame(session, eio_session_transport(session),
+					  (struct slice){ in, n }, false);
 		in += n + (in[n] == '\n');
 	}
 	run_turn(loop);
@@ -569,7 +570,8 @@ Test(socket, truncations)
 	for (size_t n = 0; n < sizeof(whole) - 1; n++) {
 		start();
 		feed("40/custom,");
-		eio_session_frame(session, (struct slice){ whole, n }, false);
+		eio_session_frame(session, eio_session_transport(session),
+					  (struct slice){ whole, n }, false);
 		run_turn(loop);
 		if (!fake.closed)	/* waits for these to look at it */
 			feed("B:x\nB:y");

@@ -91,7 +91,13 @@ static void start(unsigned head_timeout_ms, size_t connections_max)
 	};
 	struct eio_ops ops = { opened, message, confirmed, closed, NULL };
 	struct ws_conf wc = { .max_payload = c.max_payload };
-	struct listener_conf lc = { head_timeout_ms, connections_max };
+	struct listener_conf lc = {
+		.head_timeout_ms = head_timeout_ms,
+		.body_timeout_ms = head_timeout_ms,
+		.keepalive_timeout_ms = head_timeout_ms,
+		.connections_max = connections_max,
+		.max_payload = 100000,
+	};
 
 	loop = loop_new();
 	sessions = eio_sessions_new(loop, &c, &ops);

@@ -56,6 +56,7 @@ struct eio_sessions {
 static const char *const reason_names[CLOSE__COUNT] = {
 	[CLOSE_CLIENT] = "client",
 	[CLOSE_PING_TIMEOUT] = "ping_timeout",
+	[CLOSE_PARSE] = "parse",
 	[CLOSE_PROTOCOL] = "protocol",
 	[CLOSE_TOO_LARGE] = "too_large",
 	[CLOSE_AUTH] = "auth",
@@ -66,6 +67,7 @@ static const char *const reason_names[CLOSE__COUNT] = {
 static const enum stat_id reason_stats[CLOSE__COUNT] = {
 	[CLOSE_CLIENT] = STAT_closed_client,
 	[CLOSE_PING_TIMEOUT] = STAT_closed_ping_timeout,
+	[CLOSE_PARSE] = STAT_closed_parse,
 	[CLOSE_PROTOCOL] = STAT_closed_protocol,
 	[CLOSE_TOO_LARGE] = STAT_closed_too_large,
 	[CLOSE_AUTH] = STAT_closed_auth,
@@ -167,11 +169,6 @@ static void on_flush(void *arg)
 	}
 }
 
-static unsigned ws_code(enum close_reason why)
-{
-	return why == CLOSE_TOO_LARGE ? 1009 : 0;
-}
-
 static void on_reap(void *arg)
 {
 	struct eio_sessions *ss = arg;
@@ -181,12 +178,11 @@ static void on_reap(void *arg)
 		struct eio_session *s = LIST_ENTRY(n, struct eio_session, work);
 		struct transport *t = s->transport;
 
-		write_out(s);
+		stats_add(STAT_outbox_bytes, -(int64_t)outbox_size(&s->outbox));
 		s->transport = NULL;
 		if (t != NULL)
-			t->ops->close(t, ws_code(s->why));
+			t->ops->close(t, &s->outbox, s->why);
 		ss->ops.closed(s->up, s->why);
-		stats_add(STAT_outbox_bytes, -(int64_t)outbox_size(&s->outbox));
 		outbox_free(&s->outbox);
 		free(s);
 	}
@@ -336,10 +332,12 @@ static void got_pong(struct eio_session *s)
 		mark_dirty(s);
 }
 
-void eio_session_frame(struct eio_session *s, struct slice frame, bool binary)
+void eio_session_frame(struct eio_session *s, struct transport *t,
+		       struct slice frame, bool binary)
 {
 	struct eio_packet p;
 
+	(void)t;
 	if (s->state != SESS_OPEN)
 		return;
 	if (binary) {
@@ -347,7 +345,7 @@ void eio_session_frame(struct eio_session *s, struct slice frame, bool binary)
 		return;
 	}
 	if (eio_packet_parse(frame, &p) != 0) {
-		eio_session_close(s, CLOSE_PROTOCOL);
+		eio_session_close(s, CLOSE_PARSE);
 		return;
 	}
 	switch (p.type) {
@@ -358,7 +356,7 @@ void eio_session_frame(struct eio_session *s, struct slice frame, bool binary)
 		got_pong(s);
 		break;
 	case EIO_PING:		/* in protocol 4 the server asks */
-		eio_session_close(s, CLOSE_PROTOCOL);
+		eio_session_close(s, CLOSE_PARSE);
 		break;
 	case EIO_CLOSE:
 		eio_session_close(s, CLOSE_CLIENT);
@@ -370,16 +368,24 @@ void eio_session_frame(struct eio_session *s, struct slice frame, bool binary)
 	}
 }
 
-void eio_session_writable(struct eio_session *s)
+void eio_session_writable(struct eio_session *s, struct transport *t)
 {
+	(void)t;
 	if (outbox_size(&s->outbox) != 0)
 		mark_dirty(s);
 }
 
-void eio_session_transport_gone(struct eio_session *s, enum close_reason why)
+void eio_session_transport_gone(struct eio_session *s, struct transport *t,
+				enum close_reason why)
 {
+	(void)t;
 	s->transport = NULL;
 	eio_session_close(s, why);
+}
+
+struct transport *eio_session_transport(const struct eio_session *s)
+{
+	return s->transport;
 }
 
 const char *eio_session_sid(const struct eio_session *s)

@@ -16,7 +16,8 @@ struct transport;
 enum close_reason {
 	CLOSE_CLIENT,		/* the client left: close frame, FIN, reset */
 	CLOSE_PING_TIMEOUT,
-	CLOSE_PROTOCOL,		/* what it sent was no packet */
+	CLOSE_PARSE,		/* what it sent was no Engine.IO */
+	CLOSE_PROTOCOL,		/* what it sent was no Socket.IO */
 	CLOSE_TOO_LARGE,
 	CLOSE_AUTH,		/* token expired */
 	CLOSE_OUTBOX,		/* does not read */
@@ -43,6 +44,7 @@ struct eio_conf {
 	uint32_t instance;
 	unsigned ping_interval_ms, ping_timeout_ms;
 	unsigned connect_timeout_ms;	/* eio_session_joined(), _await() */
+	unsigned upgrade_timeout_ms;	/* from its WebSocket's opening to "5" */
 	size_t max_payload, outbox_limit;
 };
 
@@ -60,13 +62,26 @@ void eio_sessions_close_all(struct eio_sessions *ss, enum close_reason why);
 /* --- for transports --- */
 /* Handshake done on t: makes the session, queues the open packet. */
 struct eio_session *eio_session_open(struct eio_sessions *ss, struct transport *t);
-/* One frame (text or binary) of the client. */
-void eio_session_frame(struct eio_session *s, struct slice frame, bool binary);
-/* The stream takes bytes again. */
-void eio_session_writable(struct eio_session *s);
+/* A WebSocket came for an open session (its sid was in the request): t is the
+ * candidate until the client's "5". Meanwhile the session stays where it is: t
+ * answers "2probe" with "3probe", and from then on a poll that has nothing to
+ * wait for gets a NOOP, so that the client can stop polling (socketio.md 5).
+ * After upgrade_timeout, or another packet than these on t, t is closed and the
+ * session goes on as it was. False: the session cannot be upgraded (any more),
+ * t is not taken: close it. */
+bool eio_session_upgrade(struct eio_session *s, struct transport *t) MUST_CHECK;
+/* One frame (text or binary) of the client on t, the session's transport or its
+ * candidate. */
+void eio_session_frame(struct eio_session *s, struct transport *t,
+		       struct slice frame, bool binary);
+/* The stream takes bytes again (a poll came). */
+void eio_session_writable(struct eio_session *s, struct transport *t);
 /* The stream ended; the transport is not called again. Harmless when the
- * session is closing already. */
-void eio_session_transport_gone(struct eio_session *s, enum close_reason why);
+ * session is closing already. A candidate's end leaves the session as it is. */
+void eio_session_transport_gone(struct eio_session *s, struct transport *t,
+				enum close_reason why);
+/* The session's transport; NULL when it is gone. */
+struct transport *eio_session_transport(const struct eio_session *s);
 
 /* --- for the layer above --- */
 const char *eio_session_sid(const struct eio_session *s);

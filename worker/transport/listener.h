@@ -3,17 +3,29 @@
 #ifndef PW_LISTENER_H
 #define PW_LISTENER_H
 
-#include "common/base/base.h"
+#include "common/base/rate.h"
 
 struct eio_sessions;
 struct listener;
 struct loop;
 struct ws;
 
+/* Texts are borrowed until listener_new() returned; they were checked with the
+ * configuration. */
 struct listener_conf {
-	unsigned head_timeout_ms;	/* a request head may take this long */
+	const char *path;	/* "/socket.io/"; borrowed for ever; NULL: that */
+	unsigned head_timeout_ms, body_timeout_ms, keepalive_timeout_ms;
+	size_t max_payload;	/* of a request's body */
 	size_t connections_max;		/* past it clients get a 503; 0: as many
 					 * as the descriptor limit allows */
+	const char *allowed_origins;	/* cors.h; NULL: "" */
+	bool cors_credentials;
+	const char *trusted_proxies;	/* net_list_new(); NULL: "" */
+	const char *proxy_protocol_from;
+	struct rate_conf connect_rate;	/* all zero: no limit */
+	uint32_t instance;	/* sessions of others are handed over */
+	const char *run_dir;	/* their sockets are here; NULL: no hand-over */
+	int handover_fd;	/* our own; taken */
 };
 
 struct listener *listener_new(struct loop *l, struct eio_sessions *sessions,

@@ -1,12 +1,13 @@
-/* What a session writes to: one client's byte stream, WebSocket (or, next,
- * polling). Calls go down by the ops, up by the session's functions. The
- * session calls flush and close from the loop's end-of-turn tasks only, never
- * from within a call that a transport made. */
+/* What a session writes to: one client's byte stream, WebSocket or polling.
+ * Calls go down by the ops, up by the session's functions. The session calls
+ * flush, close and left from the loop's end-of-turn tasks only, never from
+ * within a call that a transport made. */
 #ifndef PW_TRANSPORT_H
 #define PW_TRANSPORT_H
 
 #include "common/base/buf.h"
 
+enum close_reason;
 struct outbox;
 struct transport;
 
@@ -18,10 +19,16 @@ struct transport_ops {
 	 * eio_session_writable() later. 0, or -EPIPE when the stream is dead
 	 * (it reports its end itself, later, by eio_session_transport_gone). */
 	int (*flush)(struct transport *t, struct outbox *o);
-	/* Ends the stream after what was flushed; ws_code 0: no code. The
-	 * transport lets go of the session at once: it calls it no more, and
-	 * is not called again. */
-	void (*close)(struct transport *t, unsigned ws_code);
+	/* Would take a packet at once. NULL: always. */
+	bool (*waiting)(const struct transport *t);
+	/* Ends the stream: writes of rest what it takes, then its own sign of
+	 * the end, which depends on why. The transport lets go of the session
+	 * at once: it calls it no more, and is not called again. */
+	void (*close)(struct transport *t, struct outbox *rest,
+		      enum close_reason why);
+	/* The session has moved to another transport: as close, but nothing of
+	 * it ends. NULL: it cannot be left. */
+	void (*left)(struct transport *t);
 };
 
 struct transport {

@@ -119,7 +119,8 @@ static int ws_flush(struct transport *t, struct outbox *o)
 
 /* Own close frames: libwebsockets would always send a code, and use one of its
  * slow timers to wait for the answer. */
-static void ws_close(struct transport *t, unsigned code)
+static void ws_close(struct transport *t, struct outbox *rest,
+		     enum close_reason why)
 {
 	struct ws_conn *c = CONTAINER_OF(t, struct ws_conn, transport);
 	struct slice frame;
@@ -127,10 +128,10 @@ static void ws_close(struct transport *t, unsigned code)
 
 	c->session = NULL;
 	buf_free(&c->message);
-	if (c->failed)
+	if (ws_flush(t, rest) != 0)
 		return;
 	begin_write(c->ws);
-	frame = close_frame(code, bytes);
+	frame = close_frame(why == CLOSE_TOO_LARGE ? 1009 : 0, bytes);
 	buf_add(&c->ws->scratch, frame.p, frame.n);
 	if (write_scratch(c) != 0)
 		return;
@@ -151,7 +152,7 @@ static void let_go(struct ws_conn *c, enum close_reason why)
 	c->session = NULL;
 	buf_free(&c->message);
 	if (s != NULL)
-		eio_session_transport_gone(s, why);
+		eio_session_transport_gone(s, &c->transport, why);
 }
 
 static int on_established(struct ws_conn *c, struct lws *wsi, struct ws *w)
@@ -190,11 +191,11 @@ static void on_receive(struct ws_conn *c, struct slice chunk)
 	}
 	if (c->message.len != 0) {
 		buf_add(&c->message, chunk.p, chunk.n);
-		eio_session_frame(s, buf_slice(&c->message), binary);
+		eio_session_frame(s, &c->transport, buf_slice(&c->message), binary);
 		buf_free(&c->message);
 		return;
 	}
-	eio_session_frame(s, chunk, binary);
+	eio_session_frame(s, &c->transport, chunk, binary);
 }
 
 static void on_closed(struct ws_conn *c)
@@ -222,7 +223,7 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason,
 		return 0;
 	case LWS_CALLBACK_SERVER_WRITEABLE:
 		if (c->session != NULL)
-			eio_session_writable(c->session);
+			eio_session_writable(c->session, &c->transport);
 		return 0;
 	case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
 		/* An answer to ours ends it; else libwebsockets echoes it. */
@@ -234,7 +235,7 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason,
 		/* It closes: for a broken frame, which it has prepared a code
 		 * for, or because the stream ended. */
 		if (c != NULL && c->wsi != NULL)
-			let_go(c, lws_get_close_length(wsi) > 0 ? CLOSE_PROTOCOL
+			let_go(c, lws_get_close_length(wsi) > 0 ? CLOSE_PARSE
 								: CLOSE_CLIENT);
 		return 0;
 	case LWS_CALLBACK_CLOSED:
