@@ -38,10 +38,11 @@ static void write_conf(const struct rig *r, unsigned workers, unsigned port,
 	f = fopen(path, "w");
 	cr_assert_not_null(f);
 	fprintf(f, "[server]\nlisten = 127.0.0.1\nport = %u\nworkers = %u\n"
-		"node = test-node\nrun_dir = %s\n%s"
+		"node = test-node\nrun_dir = %s\n%s%s"
 		"[auth]\njwt_secret = \"s ; x\"\n"
 		"[directory]\ndatabase_url = postgresql://h/d\n", port, workers,
-		run_dir, extra);
+		run_dir, extra, strstr(extra, "admin_listen") != NULL ? "" :
+		"admin_listen = 127.0.0.1:0\n");
 	fclose(f);
 }
 

@@ -70,7 +70,7 @@ export class Cluster {
 
   async #launch(conf) {
     const settings = {
-      server: { listen: '127.0.0.1', port: 0, workers: 2, node: this.database, run_dir: this.dir },
+      server: { listen: '127.0.0.1', port: 0, workers: 2, node: this.database, run_dir: this.dir, admin_listen: '127.0.0.1:0' },
       auth: { jwt_secret: this.secret },
       chat: { offline_grace: '1s' },
       directory: { database_url: this.databaseUrl },
