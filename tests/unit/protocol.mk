@@ -3,6 +3,7 @@ tests_unit_protocol_test_protocol_SOURCES = \
 	tests/unit/protocol/exact.h \
 	tests/unit/protocol/test_auth_token.c \
 	tests/unit/protocol/test_eio_packet.c \
+	tests/unit/protocol/test_eio_payload.c \
 	tests/unit/protocol/test_envelope.c \
 	tests/unit/protocol/test_http_head.c \
 	tests/unit/protocol/test_ids.c \
