@@ -13,6 +13,9 @@ worker_libtransport_a_SOURCES = \
 	worker/engineio/outbox.c worker/engineio/outbox.h \
 	worker/engineio/session.c worker/engineio/session.h \
 	worker/socketio/assembly.c worker/socketio/assembly.h \
+	worker/socketio/impl.h \
 	worker/socketio/json_text.c worker/socketio/json_text.h \
+	worker/socketio/packets.c \
+	worker/socketio/server.c \
 	worker/socketio/socket.c worker/socketio/socket.h
 worker_libtransport_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(LWS_CFLAGS) $(UV_CFLAGS) $(JANSSON_CFLAGS)
