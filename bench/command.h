@@ -13,5 +13,6 @@ struct command {
 };
 
 int talk_run(int argc, char **argv);
+int idle_run(int argc, char **argv);
 
 #endif

@@ -9,6 +9,7 @@
 
 static const struct command commands[] = {
 	{ "talk", "let two users hold a conversation and watch it", talk_run },
+	{ "idle", "hold many connections that say nothing", idle_run },
 };
 
 static void usage(FILE *to)
