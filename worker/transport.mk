@@ -12,6 +12,7 @@ worker_libtransport_a_SOURCES = \
 	worker/transport/ws.c worker/transport/ws.h \
 	worker/engineio/outbox.c worker/engineio/outbox.h \
 	worker/engineio/session.c worker/engineio/session.h \
+	worker/engineio/session_impl.h worker/engineio/upgrade.c \
 	worker/socketio/assembly.c worker/socketio/assembly.h \
 	worker/socketio/impl.h \
 	worker/socketio/json_text.c worker/socketio/json_text.h \

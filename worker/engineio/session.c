@@ -1,57 +1,16 @@
-#include "worker/engineio/session.h"
+#include "worker/engineio/session_impl.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/log.h"
-#include "common/base/map.h"
 #include "common/base/mem.h"
 #include "common/base/siphash.h"
 #include "common/ipc/stats.h"
-#include "common/loop/deadlines.h"
 #include "common/protocol/eio_packet.h"
-#include "worker/engineio/outbox.h"
 #include "worker/transport/transport.h"
 
 #define BARRIER_MS 20	/* design M2 */
-
-enum session_state { SESS_OPENING, SESS_OPEN, SESS_CLOSING, SESS__COUNT };
-
-struct eio_session {
-	struct map_node node;		/* by sid, while open */
-	struct list work;		/* dirty or closing */
-	struct eio_sessions *ss;
-	struct transport *transport;	/* NULL: gone */
-	void *up;
-	struct outbox outbox;
-	struct deadline heartbeat;	/* next ping, or the pong's deadline */
-	struct deadline joining;	/* connect_timeout; eio_session_await */
-	struct deadline barrier;	/* armed: too early for the next one */
-	uint32_t mark_last;		/* given out */
-	uint32_t mark_pinged;		/* what the last ping stands behind */
-	uint32_t mark_confirmed;
-	uint32_t serial;		/* for the log: the sid is a secret */
-	uint8_t state;
-	uint8_t why;
-	bool pinging;			/* a ping is outstanding */
-	char sid[SESSION_ID_LEN + 1];
-};
-
-struct eio_sessions {
-	struct loop *loop;
-	struct eio_conf conf;
-	struct eio_ops ops;
-	struct map by_sid;
-	struct list dirty;
-	struct list closing;
-	struct task flush;
-	struct task reap;
-	struct deadlines intervals;
-	struct deadlines timeouts;
-	struct deadlines joins;
-	struct deadlines barriers;
-	uint32_t serial;
-};
 
 static const char *const reason_names[CLOSE__COUNT] = {
 	[CLOSE_CLIENT] = "client",
@@ -102,12 +61,24 @@ static void set_state(struct eio_session *s, enum session_state to)
 	s->state = to;
 }
 
-static void mark_dirty(struct eio_session *s)
+void session_mark_dirty(struct eio_session *s)
 {
 	if (s->state == SESS_CLOSING || s->work.next != &s->work)
 		return;
 	list_append(&s->ss->dirty, &s->work);
 	loop_defer(s->ss->loop, &s->ss->flush);
+}
+
+static void count_polling(struct eio_session *s, bool on)
+{
+	stats_add(STAT_sessions_polling, (int64_t)on - (int64_t)s->polling);
+	s->polling = on;
+}
+
+void session_set_transport(struct eio_session *s, struct transport *t)
+{
+	s->transport = t;
+	count_polling(s, t->ops->upgradable);
 }
 
 static void put(struct eio_session *s, struct slice packet, bool binary)
@@ -117,7 +88,7 @@ static void put(struct eio_session *s, struct slice packet, bool binary)
 	outbox_put(&s->outbox, packet, binary);
 	stats_add(STAT_outbox_bytes,
 		  (int64_t)outbox_size(&s->outbox) - (int64_t)before);
-	mark_dirty(s);
+	session_mark_dirty(s);
 }
 
 /* The pong will confirm all that is in the outbox now. */
@@ -157,11 +128,15 @@ static void on_flush(void *arg)
 	while ((n = list_shift(&ss->dirty)) != NULL) {
 		struct eio_session *s = LIST_ENTRY(n, struct eio_session, work);
 
+		if (s->upgrade != NULL)
+			upgrade_step(s);
 		if (barrier_wanted(s)) {
 			put_ping(s);
-			list_remove(&s->work);
 			deadline_arm(&ss->barriers, &s->barrier);
 		}
+		if (upgrade_frees_poll(s))
+			put(s, SLICE("6"), false);
+		list_remove(&s->work);	/* put() has queued it again */
 		write_out(s);
 		/* Only now: a burst that the stream takes is no slow client. */
 		if (outbox_size(&s->outbox) > ss->conf.outbox_limit)
@@ -178,6 +153,8 @@ static void on_reap(void *arg)
 		struct eio_session *s = LIST_ENTRY(n, struct eio_session, work);
 		struct transport *t = s->transport;
 
+		if (s->upgrade != NULL)
+			upgrade_abandon(s);
 		stats_add(STAT_outbox_bytes, -(int64_t)outbox_size(&s->outbox));
 		s->transport = NULL;
 		if (t != NULL)
@@ -214,7 +191,7 @@ static void on_barrier_allowed(struct deadline *d, void *arg)
 
 	(void)arg;
 	if (barrier_wanted(s))
-		mark_dirty(s);
+		session_mark_dirty(s);
 }
 
 static bool sid_equal(const struct map_node *node, const void *key)
@@ -242,6 +219,8 @@ struct eio_sessions *eio_sessions_new(struct loop *l, const struct eio_conf *c,
 	deadlines_init(&ss->timeouts, l, c->ping_timeout_ms, on_pong_missing, ss);
 	deadlines_init(&ss->joins, l, c->connect_timeout_ms, on_not_joined, ss);
 	deadlines_init(&ss->barriers, l, BARRIER_MS, on_barrier_allowed, ss);
+	deadlines_init(&ss->upgrades, l, c->upgrade_timeout_ms,
+		       upgrade_on_overdue, ss);
 	return ss;
 }
 
@@ -259,6 +238,7 @@ void eio_sessions_free(struct eio_sessions **ssp)
 	deadlines_free(&ss->timeouts);
 	deadlines_free(&ss->joins);
 	deadlines_free(&ss->barriers);
+	deadlines_free(&ss->upgrades);
 	map_free(&ss->by_sid);
 	free(ss);
 	*ssp = NULL;
@@ -297,7 +277,6 @@ struct eio_session *eio_session_open(struct eio_sessions *ss, struct transport *
 	struct buf open = { 0 };
 
 	s->ss = ss;
-	s->transport = t;
 	s->serial = ++ss->serial;
 	list_init(&s->work);
 	deadline_init(&s->heartbeat);
@@ -306,6 +285,7 @@ struct eio_session *eio_session_open(struct eio_sessions *ss, struct transport *
 	session_id_make(ss->conf.instance, s->sid);
 	map_insert(&ss->by_sid, &s->node, hash_bytes(s->sid, SESSION_ID_LEN));
 	stats_inc(STAT_sessions);
+	session_set_transport(s, t);
 	deadline_arm(&ss->intervals, &s->heartbeat);
 	deadline_arm(&ss->joins, &s->joining);
 	set_state(s, SESS_OPEN);
@@ -329,7 +309,7 @@ static void got_pong(struct eio_session *s)
 		s->ss->ops.confirmed(s->up, s->mark_confirmed);
 	}
 	if (barrier_wanted(s))
-		mark_dirty(s);
+		session_mark_dirty(s);
 }
 
 void eio_session_frame(struct eio_session *s, struct transport *t,
@@ -337,9 +317,12 @@ void eio_session_frame(struct eio_session *s, struct transport *t,
 {
 	struct eio_packet p;
 
-	(void)t;
 	if (s->state != SESS_OPEN)
 		return;
+	if (t != s->transport) {
+		upgrade_frame(s, t, frame, binary);
+		return;
+	}
 	if (binary) {
 		s->ss->ops.message(s->up, frame, true);
 		return;
@@ -370,17 +353,29 @@ void eio_session_frame(struct eio_session *s, struct transport *t,
 
 void eio_session_writable(struct eio_session *s, struct transport *t)
 {
-	(void)t;
-	if (outbox_size(&s->outbox) != 0)
-		mark_dirty(s);
+	if (t == s->transport &&
+	    (outbox_size(&s->outbox) != 0 || upgrade_frees_poll(s)))
+		session_mark_dirty(s);
 }
 
 void eio_session_transport_gone(struct eio_session *s, struct transport *t,
 				enum close_reason why)
 {
-	(void)t;
+	if (t != s->transport) {
+		upgrade_gone(s, t);
+		return;
+	}
 	s->transport = NULL;
 	eio_session_close(s, why);
+}
+
+void eio_session_refuse(struct eio_session *s, struct transport *t,
+			enum close_reason why)
+{
+	if (t == s->transport)
+		eio_session_close(s, why);
+	else
+		upgrade_refuse(s, t, why);
 }
 
 struct transport *eio_session_transport(const struct eio_session *s)
@@ -410,7 +405,7 @@ uint32_t eio_session_mark(struct eio_session *s)
 {
 	s->mark_last++;
 	if (barrier_wanted(s))
-		mark_dirty(s);
+		session_mark_dirty(s);
 	return s->mark_last;
 }
 
@@ -424,6 +419,7 @@ void eio_session_close(struct eio_session *s, enum close_reason why)
 	set_state(s, SESS_CLOSING);
 	stats_inc(reason_stats[why]);
 	stats_dec(STAT_sessions);
+	count_polling(s, false);
 	map_remove(&ss->by_sid, &s->node);
 	deadline_drop(&s->heartbeat);
 	deadline_drop(&s->joining);

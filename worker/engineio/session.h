@@ -71,7 +71,7 @@ struct eio_session *eio_session_open(struct eio_sessions *ss, struct transport *
  * t is not taken: close it. */
 bool eio_session_upgrade(struct eio_session *s, struct transport *t) MUST_CHECK;
 /* One frame (text or binary) of the client on t, the session's transport or its
- * candidate. */
+ * candidate; on any other it is ignored. */
 void eio_session_frame(struct eio_session *s, struct transport *t,
 		       struct slice frame, bool binary);
 /* The stream takes bytes again (a poll came). */
@@ -80,6 +80,10 @@ void eio_session_writable(struct eio_session *s, struct transport *t);
  * session is closing already. A candidate's end leaves the session as it is. */
 void eio_session_transport_gone(struct eio_session *s, struct transport *t,
 				enum close_reason why);
+/* The client broke a rule of the stream: ends the session - or the candidate
+ * alone, the session goes on as it was. */
+void eio_session_refuse(struct eio_session *s, struct transport *t,
+			enum close_reason why);
 /* The session's transport; NULL when it is gone. */
 struct transport *eio_session_transport(const struct eio_session *s);
 
