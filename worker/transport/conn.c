@@ -105,13 +105,14 @@ static void answer(struct conn *c, const struct request_verdict *v)
 
 static void switch_protocols(struct conn *c, struct slice key, struct slice rest)
 {
+	struct ws_upgrade u = { .key = key, .early = rest };
 	struct ws *ws = c->cs->ws;
 	struct buf in = c->in;	/* key and rest may point into it */
 	int fd = c->fd;
 
 	c->in = (struct buf){ 0 };
 	conn_free(c, false);
-	ws_adopt(ws, fd, key, rest);
+	ws_adopt(ws, fd, &u);
 	buf_free(&in);
 }
 

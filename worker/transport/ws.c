@@ -32,7 +32,7 @@ struct ws {
 	uv_loop_t uv;
 	struct io uv_ready;
 	struct lws_context *context;
-	bool adopting;		/* ESTABLISHED is awaited, right now */
+	const struct ws_upgrade *adopting;	/* ESTABLISHED is awaited now */
 	struct deadlines closing;
 	struct deadlines dead;	/* at once, but outside any callback */
 	struct buf scratch;	/* LWS_PRE bytes, then frames being composed */
@@ -155,18 +155,28 @@ static void let_go(struct ws_conn *c, enum close_reason why)
 		eio_session_transport_gone(s, &c->transport, why);
 }
 
+/* libwebsockets has written its 101. */
 static int on_established(struct ws_conn *c, struct lws *wsi, struct ws *w)
 {
-	if (!w->adopting)
+	struct outbox nothing = { 0 };
+	struct eio_session *s;
+
+	if (w->adopting == NULL)
 		return -1;
-	w->adopting = false;
+	s = w->adopting->session;
+	w->adopting = NULL;
 	c->transport.ops = &ws_ops;
 	c->ws = w;
 	c->wsi = wsi;
 	deadline_init(&c->deadline);
 	w->count++;
 	stats_inc(STAT_connections);
-	c->session = eio_session_open(w->sessions, &c->transport);
+	if (s == NULL)
+		c->session = eio_session_open(w->sessions, &c->transport);
+	else if (eio_session_upgrade(s, &c->transport))
+		c->session = s;
+	else
+		ws_close(&c->transport, &nothing, CLOSE_PROTOCOL);
 	return 0;
 }
 
@@ -182,7 +192,7 @@ static void on_receive(struct ws_conn *c, struct slice chunk)
 		/* The rest is read and dropped, so that the client gets to see
 		 * the close frame. */
 		buf_free(&c->message);
-		eio_session_close(s, CLOSE_TOO_LARGE);
+		eio_session_refuse(s, &c->transport, CLOSE_TOO_LARGE);
 		return;
 	}
 	if (!lws_is_final_fragment(c->wsi)) {
@@ -377,7 +387,7 @@ size_t ws_count(const struct ws *w)
 
 /* libwebsockets gets a request of our own making, with nothing of the client's
  * but its key: no cookie, no header and no path of a client reaches it. */
-void ws_adopt(struct ws *w, int fd, struct slice key, struct slice early)
+void ws_adopt(struct ws *w, int fd, const struct ws_upgrade *u)
 {
 	struct buf head = { 0 };
 
@@ -387,11 +397,11 @@ void ws_adopt(struct ws *w, int fd, struct slice key, struct slice early)
 			"Connection: Upgrade\r\n"
 			"Sec-WebSocket-Version: 13\r\n"
 			"Sec-WebSocket-Key: ");
-	buf_add(&head, key.p, key.n);
+	buf_add(&head, u->key.p, u->key.n);
 	buf_adds(&head, "\r\n\r\n");
-	buf_add(&head, early.p, early.n);
-	w->adopting = true;
+	buf_add(&head, u->early.p, u->early.n);
+	w->adopting = u;
 	lws_adopt_socket_readbuf(w->context, fd, head.p, head.len);
-	w->adopting = false;
+	w->adopting = NULL;
 	buf_free(&head);
 }

@@ -5,6 +5,7 @@
 
 #include "common/base/base.h"
 
+struct eio_session;
 struct eio_sessions;
 struct loop;
 struct ws;
@@ -23,10 +24,19 @@ size_t ws_count(const struct ws *w);
 
 #define WS_KEY_LEN 24
 
-/* Switches a connection whose upgrade request was checked: answers 101 and
- * opens a session on it. fd (non-blocking) is taken, whatever comes of it.
- * key: the Sec-WebSocket-Key, WS_KEY_LEN bytes. early: what came behind the
- * request. Not from within a session's callback. */
-void ws_adopt(struct ws *w, int fd, struct slice key, struct slice early);
+/* An upgrade request that was checked. Everything is borrowed. */
+struct ws_upgrade {
+	struct slice key;	/* Sec-WebSocket-Key, WS_KEY_LEN bytes */
+	struct slice extensions;	/* Sec-WebSocket-Extensions, or empty */
+	struct slice early;	/* what came behind the request */
+	struct eio_session *session;	/* to be moved here; NULL: a new one */
+};
+
+/* Answers 101 and opens a session on the connection, or offers it to the one
+ * that asked for it; when that cannot be upgraded the WebSocket is closed at
+ * once, without a code. fd (non-blocking) is taken, whatever comes of it. The
+ * session learns of it before this returns. Not from within a session's
+ * callback. */
+void ws_adopt(struct ws *w, int fd, const struct ws_upgrade *u);
 
 #endif
