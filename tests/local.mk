@@ -22,6 +22,7 @@ EXTRA_DIST += tests/run tests/killed-quickstart \
 	tests/integration/lib/store.mjs \
 	tests/integration/lib/token.mjs \
 	tests/integration/lib/wait.mjs \
+	tests/integration/limits.test.mjs \
 	tests/integration/matches.test.mjs \
 	tests/integration/messages.test.mjs \
 	tests/integration/races.test.mjs \

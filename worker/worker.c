@@ -293,6 +293,9 @@ static void build_chat(struct worker *w)
 	c->conf = (struct chat_conf){
 		.src = w->name,
 		.content_max = cf->content_max,
+		.user_connections = (unsigned)cf->user_connections,
+		.message_rate = rate_conf(cf->message_rate,
+					  cf->message_burst),
 		.delivery_timeout_ms = cf->delivery_timeout,
 		.push_ttl_ms = cf->push_ttl,
 		.jwt_leeway_ms = cf->jwt_leeway,

@@ -28,6 +28,7 @@
 	X(COUNTER, limited_connects, "sessions refused: connect_rate")          \
 	X(COUNTER, limited_users, "sockets refused: user_connections")          \
 	X(COUNTER, limited_messages, "message:send refused: message_rate")      \
+	X(COUNTER, limited_content, "client events refused: too large")         \
 	X(COUNTER, auth_failed, "Socket.IO connects refused")                   \
 	X(COUNTER, events_in, "client events received")                         \
 	X(COUNTER, events_refused, "client events answered with an error")      \

@@ -1,4 +1,4 @@
-check_PROGRAMS += tests/unit/chat/test_send tests/unit/chat/test_fields tests/unit/chat/test_frames tests/unit/chat/test_users
+check_PROGRAMS += tests/unit/chat/test_send tests/unit/chat/test_send_rate tests/unit/chat/test_fields tests/unit/chat/test_frames tests/unit/chat/test_users
 tests_unit_chat_test_fields_SOURCES = tests/unit/chat/test_fields.c
 tests_unit_chat_test_fields_CFLAGS = $(TEST_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_chat_test_fields_LDADD = worker/libchatpure.a $(STORE_LIBS) $(PROTOCOL_LIBS) $(TEST_LIBS)
@@ -8,8 +8,11 @@ tests_unit_chat_test_frames_LDADD = worker/libchatpure.a $(STORE_LIBS) $(PROTOCO
 tests_unit_chat_test_users_SOURCES = tests/unit/chat/test_users.c
 tests_unit_chat_test_users_CFLAGS = $(TEST_CFLAGS)
 tests_unit_chat_test_users_LDADD = worker/libchatpure.a $(STORE_LIBS) $(PROTOCOL_LIBS) $(TEST_LIBS)
+tests_unit_chat_test_send_rate_SOURCES = tests/unit/chat/test_send_rate.c
+tests_unit_chat_test_send_rate_CFLAGS = $(TEST_CFLAGS)
+tests_unit_chat_test_send_rate_LDADD = worker/libchatpure.a $(PROTOCOL_LIBS) $(TEST_LIBS)
 tests_unit_chat_test_send_SOURCES = tests/unit/chat/test_send.c
 tests_unit_chat_test_send_CFLAGS = $(TEST_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_chat_test_send_LDADD = worker/libchat.a worker/libchatpure.a $(STORE_LIBS) \
 	$(IPC_LIBS) $(PROTOCOL_LIBS) $(LOOP_LIBS) $(TEST_LIBS)
-TESTS += tests/unit/chat/test_send tests/unit/chat/test_fields tests/unit/chat/test_frames tests/unit/chat/test_users
+TESTS += tests/unit/chat/test_send tests/unit/chat/test_send_rate tests/unit/chat/test_fields tests/unit/chat/test_frames tests/unit/chat/test_users

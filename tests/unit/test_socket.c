@@ -23,6 +23,8 @@ static void app_connect(void *arg, struct sio_socket *k, json_t *auth)
 	sio_socket_attach(k, k);
 	if (answer != NULL && strcmp(answer, "refuse") == 0)
 		sio_refuse(k, "no \"entry\"");
+	else if (answer != NULL && strcmp(answer, "refuse with data") == 0)
+		sio_refuse_data(k, "full", "{\"code\":7}");
 	else if (answer != NULL && strcmp(answer, "later") == 0)
 		pending = k;
 	else
@@ -170,6 +172,9 @@ static const struct transcript connects[] = {
 	  "connect root 0\nconnect custom 0\n", -1 },
 	{ "40/random", "44/random,{\"message\":\"Invalid namespace\"}\n", "", -1 },
 	{ "40/random,{", "44/random,{\"message\":\"Invalid namespace\"}\n", "", -1 },
+	{ "40{\"do\":\"refuse with data\"}",
+	  "44{\"message\":\"full\",\"data\":{\"code\":7}}\n",
+	  "connect root 1\n", -1 },
 	{ "40{\"do\":\"refuse\"}", "44{\"message\":\"no \\\"entry\\\"\"}\n",
 	  "connect root 1\n", -1 },
 	{ "40/custom,{\"do\":\"refuse\"}\n40/custom,",

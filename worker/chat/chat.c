@@ -12,21 +12,23 @@
 #include "worker/directory.h"
 
 #define STREAMS_MAX 100000
+#define SENDERS_MAX 100000
 
 const struct field_error error_no_match = {
-	ERR_INVALID_MATCH, "match not found, or you are not part of it"
+	ERR_INVALID_MATCH, "match not found, or you are not part of it", 0
 };
 const struct field_error error_too_many = {
-	ERR_RATE_LIMITED, "too many of your events wait for an answer"
+	ERR_RATE_LIMITED, "too many of your events wait for an answer", 0
 };
 const struct field_error error_unavailable = {
-	ERR_SERVICE_UNAVAILABLE, "the service is unavailable, try again"
+	ERR_SERVICE_UNAVAILABLE, "the service is unavailable, try again", 0
 };
 
 void chat_init(struct chat *c)
 {
 	users_init(&c->users);
 	streams_init(&c->streams, STREAMS_MAX);
+	send_rates_init(&c->send_rates, &c->conf.message_rate, SENDERS_MAX);
 	chat_push_init(c);
 	connect_init(c);
 }
@@ -36,6 +38,7 @@ void chat_free(struct chat *c)
 	connect_free(c);
 	chat_push_free(c);
 	streams_free(&c->streams);
+	send_rates_free(&c->send_rates);
 	users_free(&c->users);
 	buf_free(&c->scratch);
 	buf_free(&c->scratch_ack);
@@ -113,6 +116,7 @@ void chat_refuse(struct device *d, int64_t ack, const struct field_error *e,
 	struct buf *b = &d->chat->scratch;
 
 	stats_inc(STAT_events_refused);
+	stats_add(STAT_limited_content, e->code == ERR_MESSAGE_TOO_LARGE);
 	if (d->socket == NULL)
 		return;
 	buf_clear(b);

@@ -8,6 +8,7 @@
 #include "common/base/buf.h"
 #include "common/loop/loop.h"
 #include "worker/chat/fields.h"
+#include "worker/chat/send_rate.h"
 #include "worker/chat/stream.h"
 #include "worker/chat/users.h"
 #include "worker/presence.h"
@@ -26,6 +27,8 @@ struct push_queue;
 struct chat_conf {
 	const char *src;	/* "host:boot:instance" */
 	size_t content_max;
+	unsigned user_connections;	/* of a user here; 0: no limit */
+	struct rate_conf message_rate;	/* of a user here */
 	int64_t delivery_timeout_ms;
 	int64_t push_ttl_ms;
 	int64_t jwt_leeway_ms;
@@ -42,6 +45,7 @@ struct chat {
 	struct push_queue *push;
 	struct users users;
 	struct streams streams;
+	struct send_rates send_rates;
 	struct list due;	/* ids whose push fell due, see push_due.c */
 	struct task due_task;
 	struct timer expiry;	/* looks for ended tokens once a second */

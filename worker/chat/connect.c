@@ -15,6 +15,7 @@
 /* What clients know from the reference; apps compare these texts. */
 #define TOKEN_REQUIRED "Authentication token required"
 #define TOKEN_INVALID "Invalid or expired token"
+#define TOO_MANY "Too many connections"
 
 static void expire_devices(struct map_node *n, void *arg)
 {
@@ -142,6 +143,15 @@ static void add_device(struct chat *c, struct sio_socket *k,
 	}
 }
 
+static bool too_many(const struct chat *c, const char *user_id)
+{
+	const struct user *u = users_find(&c->users, (struct slice){
+						user_id, strlen(user_id) });
+
+	return c->conf.user_connections != 0 && u != NULL &&
+	       u->ndevices >= c->conf.user_connections;
+}
+
 void connect_socket(void *arg, struct sio_socket *k, json_t *auth)
 {
 	struct chat *c = arg;
@@ -158,6 +168,11 @@ void connect_socket(void *arg, struct sio_socket *k, json_t *auth)
 			      &claims) != 0) {
 		stats_inc(STAT_auth_failed);
 		sio_refuse(k, TOKEN_INVALID);
+		return;
+	}
+	if (too_many(c, claims.user_id)) {
+		stats_inc(STAT_limited_users);
+		sio_refuse_data(k, TOO_MANY, "{\"code\":\"RATE_LIMITED\"}");
 		return;
 	}
 	add_device(c, k, &claims);

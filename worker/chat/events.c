@@ -17,14 +17,14 @@ static const struct event_row rows[] = {
 };
 
 static const struct field_error unknown_event = {
-	ERR_INVALID_PAYLOAD, "unknown event"
+	ERR_INVALID_PAYLOAD, "unknown event", 0
 };
 static const struct field_error binary_event = {
-	ERR_INVALID_PAYLOAD, "binary attachments are not accepted"
+	ERR_INVALID_PAYLOAD, "binary attachments are not accepted", 0
 };
 
 static const struct field_error too_large = {
-	ERR_MESSAGE_TOO_LARGE, "the event is too large"
+	ERR_MESSAGE_TOO_LARGE, "the event is too large", 0
 };
 
 /* Room for everything but a message's content: 500 ids, a media URL; also for a

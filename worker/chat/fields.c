@@ -21,8 +21,7 @@ const char *error_code_name(enum error_code code)
 
 static bool fail(struct field_error *err, enum error_code code, const char *text)
 {
-	err->code = code;
-	err->text = text;
+	*err = (struct field_error){ code, text, 0 };
 	return false;
 }
 

@@ -24,6 +24,7 @@ const char *error_code_name(enum error_code code);
 struct field_error {
 	enum error_code code;
 	const char *text;	/* static */
+	unsigned retry_ms;	/* worth a new try after this; 0: not said */
 };
 
 #define MEDIA_URL_MAX 2048

@@ -129,6 +129,10 @@ static void error_members(struct buf *b, const struct field_error *e,
 	json_out_cstr(b, error_code_name(e->code));
 	ADD(b, ",\"message\":");
 	json_out_cstr(b, e->text);
+	if (e->retry_ms != 0) {
+		ADD(b, ",\"retryAfter\":");
+		json_out_int(b, e->retry_ms);
+	}
 	member_temp_id(b, temp_id);
 }
 

@@ -24,10 +24,14 @@ struct send {
 };
 
 static const struct field_error clash = {
-	ERR_INVALID_PAYLOAD, "tempId was used before with other content"
+	ERR_INVALID_PAYLOAD, "tempId was used before with other content", 0
 };
 static const struct field_error refused = {
-	ERR_MESSAGE_SEND_FAILED, "the message could not be stored"
+	ERR_MESSAGE_SEND_FAILED, "the message could not be stored", 0
+};
+
+static const struct field_error too_fast = {
+	ERR_RATE_LIMITED, "you are sending too fast", 0
 };
 
 static void run_stream(struct chat *c, struct stream *st);
@@ -320,6 +324,21 @@ static void run_stream(struct chat *c, struct stream *st)
 	}
 }
 
+/* Whether the user may send now: after the fields, so that an app with a mistake
+ * in them is told of that. A resend counts like any other. */
+static bool within_rate(struct device *d, struct field_error *err)
+{
+	unsigned wait_ms = send_rate_take(&d->chat->send_rates, d->user->id,
+					  clock_mono_us());
+
+	if (wait_ms == 0)
+		return true;
+	stats_inc(STAT_limited_messages);
+	*err = too_fast;
+	err->retry_ms = wait_ms;
+	return false;
+}
+
 void ev_send(struct device *d, json_t *payload, int64_t ack)
 {
 	struct chat *c = d->chat;
@@ -330,7 +349,8 @@ void ev_send(struct device *d, json_t *payload, int64_t ack)
 	struct send *s;
 
 	if (!fields_temp_id(payload, &temp_id, &err) ||
-	    !fields_send(payload, c->conf.content_max, &f, &err)) {
+	    !fields_send(payload, c->conf.content_max, &f, &err) ||
+	    !within_rate(d, &err)) {
 		chat_refuse(d, ack, &err,
 			    temp_id.len > 0 ? buf_str(&temp_id) : NULL);
 		buf_free(&temp_id);

@@ -69,6 +69,7 @@ struct device *device_new(struct chat *c, struct users *us, const char *user_id,
 	d->refs = 1;
 	list_init(&d->node);
 	list_append(&d->user->devices, &d->node);
+	d->user->ndevices++;
 	return d;
 }
 
@@ -120,6 +121,7 @@ bool device_gone(struct users *us, struct device *d, char *id_out)
 	bool last;
 
 	list_remove(&d->node);
+	u->ndevices--;
 	d->user = NULL;
 	d->socket = NULL;
 	last = list_empty(&u->devices);

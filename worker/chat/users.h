@@ -33,6 +33,7 @@ struct user {
 	uint64_t generation;	/* differs from that of the same user's earlier
 				 * stay on this worker */
 	struct device *named;	/* whose socket id stands in Redis */
+	unsigned ndevices;
 	bool registered;	/* the route is in Redis, or Redis is down */
 	char id[];
 };

@@ -50,7 +50,8 @@ struct sio_socket *sio_socket_find(struct sio_conn *c,
 				   const struct sio_nsp *nsp);	/* or NULL */
 /* Ends the connection. what: for the log. */
 void sio_protocol_error(struct sio_conn *c, const char *what);
-/* CONNECT_ERROR {"message":text} */
-void sio_send_error(struct sio_conn *c, struct slice nsp, const char *text);
+/* CONNECT_ERROR {"message":text,"data":data}; data: JSON text, or NULL. */
+void sio_send_error(struct sio_conn *c, struct slice nsp, const char *text,
+		    const char *data);
 
 #endif

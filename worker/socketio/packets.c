@@ -18,7 +18,7 @@ static void got_connect(struct sio_conn *c, const struct sio_packet *p)
 	json_t *auth;
 
 	if (nsp == NULL) {
-		sio_send_error(c, p->nsp, "Invalid namespace");
+		sio_send_error(c, p->nsp, "Invalid namespace", NULL);
 		return;
 	}
 	if (sio_socket_find(c, nsp) != NULL) {

@@ -52,12 +52,15 @@ static struct buf *begin(struct sio_server *sv, enum sio_type type,
 	return &sv->out;
 }
 
-void sio_send_error(struct sio_conn *c, struct slice nsp, const char *text)
+void sio_send_error(struct sio_conn *c, struct slice nsp, const char *text,
+		    const char *data)
 {
 	struct buf *b = begin(c->sv, SIO_CONNECT_ERROR, nsp, SIO_NO_ACK);
 
 	buf_adds(b, "{\"message\":");
 	json_out_cstr(b, text);
+	if (data != NULL)
+		buf_printf(b, ",\"data\":%s", data);
 	buf_addc(b, '}');
 	eio_session_send(c->session, buf_slice(b), false);
 }
@@ -99,7 +102,13 @@ void sio_accept(struct sio_socket *k)
 
 void sio_refuse(struct sio_socket *k, const char *message)
 {
-	sio_send_error(k->conn, k->nsp->name, message);
+	sio_refuse_data(k, message, NULL);
+}
+
+void sio_refuse_data(struct sio_socket *k, const char *message,
+		     const char *json)
+{
+	sio_send_error(k->conn, k->nsp->name, message, json);
 	sio_socket_free(k);
 }
 

@@ -69,6 +69,9 @@ void sio_accept(struct sio_socket *k);
 /* CONNECT_ERROR {"message":…}; the socket is gone after this, the connection
  * stays open (the client closes it). disconnected() is not called. */
 void sio_refuse(struct sio_socket *k, const char *message);
+/* The same with "data": json. The client's error has it as err.data. */
+void sio_refuse_data(struct sio_socket *k, const char *message,
+		     const char *json);
 /* A whole text frame ("42[…]"). In another namespace than the root the caller
  * writes its name into it (sio_head_write). True: queued; false: dropped, the
  * connection is closing. */

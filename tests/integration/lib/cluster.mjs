@@ -73,6 +73,8 @@ export class Cluster {
       server: { listen: '127.0.0.1', port: 0, workers: 2, node: this.database, run_dir: this.dir, admin_listen: '127.0.0.1:0' },
       auth: { jwt_secret: this.secret },
       chat: { offline_grace: '1s' },
+      // tests are faster than people, and all come from one address
+      limits: { message_rate: 0, connect_rate: 0 },
       directory: { database_url: this.databaseUrl },
       store: this.store.url ? { store_url: this.store.url } : {},
       redis: { redis_host: process.env.PW_TEST_REDIS_HOST, redis_port: process.env.PW_TEST_REDIS_PORT, redis_db: clusters },

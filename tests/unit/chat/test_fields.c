@@ -49,7 +49,7 @@ Test(fields, send_table)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(sends); i++) {
 		json_t *j = load(sends[i].json);
-		struct field_error err = { ERR_NONE, NULL };
+		struct field_error err = { 0 };
 		struct send_fields f;
 		bool ok = fields_send(j, 8, &f, &err);
 

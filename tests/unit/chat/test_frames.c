@@ -44,7 +44,7 @@ Test(frames, message_new)
 
 Test(frames, answers)
 {
-	struct field_error e = { ERR_INVALID_MATCH, "no \"match\"" };
+	struct field_error e = { ERR_INVALID_MATCH, "no \"match\"", 0 };
 
 	EXPECT(frame_message_sent(&b, ID, "17", T0),
 	       "42[\"message:sent\",{\"messageId\":\"" ID "\",\"tempId\":17,\"sentAt\":\"" T0_TEXT "\"}]");
@@ -56,6 +56,9 @@ Test(frames, answers)
 	       "42[\"error\",{\"code\":\"INVALID_MATCH\",\"message\":\"no \\\"match\\\"\",\"tempId\":\"t\"}]");
 	EXPECT(ack_error(&b, &e, NULL),
 	       "{\"ok\":false,\"code\":\"INVALID_MATCH\",\"message\":\"no \\\"match\\\"\"}");
+	e.retry_ms = 50;
+	EXPECT(ack_error(&b, &e, "\"t\""),
+	       "{\"ok\":false,\"code\":\"INVALID_MATCH\",\"message\":\"no \\\"match\\\"\",\"retryAfter\":50,\"tempId\":\"t\"}");
 	EXPECT(ack_message_sent(&b, ID, "\"t\"", T0),
 	       "{\"ok\":true,\"messageId\":\"" ID "\",\"tempId\":\"t\",\"sentAt\":\"" T0_TEXT "\"}");
 	EXPECT(ack_ok(&b), "{\"ok\":true}");

@@ -67,7 +67,15 @@ uint32_t sio_mark(struct sio_socket *k)
 	return (uint32_t)(uintptr_t)k;
 }
 void sio_accept(struct sio_socket *k) { (void)k; }
-void sio_refuse(struct sio_socket *k, const char *m) { (void)k; (void)m; }
+void sio_refuse(struct sio_socket *k, const char *m)
+{
+	sio_refuse_data(k, m, "none");
+}
+void sio_refuse_data(struct sio_socket *k, const char *m, const char *json)
+{
+	snprintf(saw.frames[saw.nframes++], 400, "%d refused %s %s",
+		 (int)(uintptr_t)k, m, json);
+}
 void sio_disconnect(struct sio_socket *k, enum close_reason w) { (void)k; (void)w; }
 void sio_socket_attach(struct sio_socket *k, void *up) { (void)k; (void)up; }
 const char *sio_socket_id(const struct sio_socket *k) { (void)k; return "sid"; }
@@ -477,4 +485,69 @@ Test(send, asker_gone_meanwhile)
 	cr_expect(frame_has(0, "2 42[\"message:new\"", "hi"));
 	cr_expect_eq(saw.nroutes, 2, "an accepted message is routed all the same");
 	answer_route(0, 0, 1, false);
+}
+
+/* Limits of three, one more each 50 ms. */
+static void limit_to_three(void)
+{
+	struct rate_conf rate = rate_conf(20, 3);
+
+	send_rates_free(&c.send_rates);
+	send_rates_init(&c.send_rates, &rate, 10);
+}
+
+Test(send, too_fast_is_told_when_to_come_back)
+{
+	limit_to_three();
+	saw.match_async = true;		/* the three wait and say nothing */
+	for (int i = 0; i < 3; i++)
+		send_text("m1", "hi", "a", SIO_NO_ACK);
+	cr_assert_eq(saw.nframes, 0);
+	clock_fake_set(1000000 + 9000, 5000000000);
+	send_text("m1", "hi", "a", 7);	/* a resend counts like any other */
+	cr_assert_eq(saw.nframes, 2);
+	cr_expect(frame_has(0, "1 42[\"error\"", "\"code\":\"RATE_LIMITED\""));
+	cr_expect(frame_has(0, "1 ", "\"retryAfter\":41,\"tempId\":\"a\""));
+	cr_expect(frame_has(1, "1 ack7 {\"ok\":false", "\"retryAfter\":41"));
+	clock_fake_set(1000000 + 50000, 5000000000);
+	send_text("m1", "hi", "b", SIO_NO_ACK);
+	cr_expect_eq(saw.nframes, 2, "one more after 50 ms");
+	saw.match_async = false;
+	saw.match_err = -EAGAIN;
+	saw.match.cb(saw.match.arg, -EAGAIN, NULL);
+}
+
+Test(send, a_wrong_payload_costs_nothing)
+{
+	json_t *j = json_pack("{s:s}", "matchId", "m1");
+
+	limit_to_three();
+	for (int i = 0; i < 10; i++)
+		ev_send(anna1, j, SIO_NO_ACK);
+	json_decref(j);
+	for (int i = 0; i < 10; i++)
+		cr_expect(frame_has(i, "1 42", "INVALID_PAYLOAD"));
+}
+
+/* Devices share a bucket, and neither leaving nor another user refills it. */
+Test(send, the_bucket_is_the_users)
+{
+	struct device *first = anna1;
+	char id[PW_ID_MAX + 1];
+
+	limit_to_three();
+	saw.match_err = -EAGAIN;
+	for (int i = 0; i < 3; i++)
+		send_text("m1", "hi", "a", SIO_NO_ACK);
+	anna1 = anna2;
+	send_text("m1", "hi", "a", SIO_NO_ACK);
+	cr_assert_eq(saw.nframes, 4);
+	cr_expect(frame_has(2, "1 ", "SERVICE_UNAVAILABLE"));
+	cr_expect(frame_has(3, "2 ", "RATE_LIMITED"), "%s", saw.frames[3]);
+	device_gone(&c.users, first, id);
+	device_gone(&c.users, anna2, id);
+	anna1 = device("anna", 4);
+	anna2 = device("anna", 5);
+	send_text("m1", "hi", "a", SIO_NO_ACK);
+	cr_expect(frame_has(4, "4 ", "RATE_LIMITED"), "%s", saw.frames[4]);
 }

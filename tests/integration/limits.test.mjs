@@ -1,0 +1,111 @@
+// Who wants too much is told so, and how much later to come back; nobody else
+// notices.
+import assert from 'node:assert/strict';
+import { suite } from './lib/cluster.mjs';
+import { eventually } from './lib/wait.mjs';
+
+const RATE = 1;
+const BURST = 5;
+const CONNECTIONS = 3;
+
+const counter = async (c, name) => (await c.status()).totals[name];
+const pause = (ms) => new Promise((done) => { setTimeout(done, ms); });
+
+// BURST messages that are taken.
+async function useUp(client, match) {
+  for (let i = 0; i < BURST; i++) await client.send(match, `${i}`);
+}
+
+function isLimited(answer, what) {
+  assert.deepEqual([answer.ok, answer.code], [false, 'RATE_LIMITED'], what);
+  assert.equal(typeof answer.message, 'string');
+  assert.ok(Number.isInteger(answer.retryAfter) && answer.retryAfter > 0 && answer.retryAfter <= 1000 / RATE, `${answer.retryAfter}`);
+}
+
+await suite({ limits: { message_rate: RATE, message_burst: BURST, user_connections: CONNECTIONS }, chat: { content_max: 10 } }, {
+  async 'a burst, then RATE_LIMITED, in the acknowledgement and as error; later it is taken'(c) {
+    const { a, b, match } = await c.pair();
+    const [ca, cb] = [await c.connect(a), await c.connect(b)];
+    const before = await counter(c, 'limited_messages');
+    await useUp(ca, match);
+    const answer = await ca.ask('message:send', { matchId: match, content: 'more', tempId: 'more' });
+    isLimited(answer);
+    assert.equal(answer.tempId, 'more');
+    const { ok, ...members } = answer;
+    assert.deepEqual(ca.all('error'), [members]);
+    assert.equal(await counter(c, 'limited_messages'), before + 1);
+    assert.equal((await c.store.messages(match)).length, BURST, 'not stored');
+    // the other may
+    await cb.send(match, 'I may');
+    await pause(answer.retryAfter);
+    const sent = await ca.send(match, 'more', { tempId: 'more' });
+    await cb.got('message:new', (m) => m.id === sent.messageId);
+    assert.deepEqual((await c.store.messages(match)).filter((m) => m.content === 'more').length, 1);
+  },
+
+  async 'a resend counts, and is recognised once it may'(c) {
+    const { a, match } = await c.pair();
+    const ca = await c.connect(a);
+    const first = await ca.send(match, 'x', { tempId: 't' });
+    for (let i = 1; i < BURST; i++) {
+      assert.equal((await ca.send(match, 'x', { tempId: 't' })).messageId, first.messageId);
+    }
+    const answer = await ca.ask('message:send', { matchId: match, content: 'x', tempId: 't' });
+    isLimited(answer);
+    await pause(answer.retryAfter);
+    assert.equal((await ca.send(match, 'x', { tempId: 't' })).messageId, first.messageId);
+  },
+
+  async 'neither reconnecting nor a second device brings a fresh burst'(c) {
+    const { a, match } = await c.pair();
+    const [one] = await c.instances();
+    const first = await c.connect(a, { on: one });
+    await useUp(first, match);
+    const second = await c.connect(a, { on: one });
+    isLimited(await second.ask('message:send', { matchId: match, content: 'x' }), 'second device');
+    first.close();
+    second.close();
+    await eventually(async () => (await c.worker(one)).stats.users === 0, 'he left');
+    const again = await c.connect(a, { on: one });
+    isLimited(await again.ask('message:send', { matchId: match, content: 'x' }), 'after reconnecting');
+  },
+
+  async 'only message:send that could be stored counts'(c) {
+    const { a, match } = await c.pair();
+    const ca = await c.connect(a);
+    for (let i = 0; i < 3 * BURST; i++) {
+      assert.equal((await ca.ask('message:send', { matchId: match })).code, 'INVALID_PAYLOAD');
+      assert.equal((await ca.ask('message:typing', { matchId: match, isTyping: true })).ok, true);
+    }
+    await useUp(ca, match);
+  },
+
+  async 'content_max counts bytes'(c) {
+    const { a, match } = await c.pair();
+    const ca = await c.connect(a);
+    const before = await counter(c, 'limited_content');
+    await ca.send(match, 'ééééé');
+    const answer = await ca.ask('message:send', { matchId: match, content: 'éééééé' });
+    assert.equal(answer.code, 'MESSAGE_TOO_LARGE');
+    assert.equal(await counter(c, 'limited_content'), before + 1);
+  },
+
+  async 'connections of one user'(c) {
+    const [a, b] = [await c.user(), await c.user()];
+    const [one, two] = await c.instances();
+    const before = await counter(c, 'limited_users');
+    const mine = [];
+    for (let i = 0; i < CONNECTIONS; i++) mine.push(await c.connect(a, { on: one }));
+    await assert.rejects(c.connect(a, { on: one }), (err) => {
+      assert.equal(err.message, 'Too many connections');
+      assert.deepEqual(err.data, { code: 'RATE_LIMITED' });
+      return true;
+    });
+    assert.equal(await counter(c, 'limited_users'), before + 1);
+    await c.connect(b, { on: one });
+    await c.connect(a, { on: two });
+    mine.pop().close();
+    await eventually(async () => (await c.worker(one)).stats.sockets === CONNECTIONS, 'one left');
+    await c.connect(a, { on: one });
+  },
+});
