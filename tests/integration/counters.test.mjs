@@ -23,11 +23,13 @@ await suite({ auth: { jwt_leeway: '0ms' }, engine: { ping_interval: '300ms', pin
     await moves(c, { accepted: 1, http_refused: 1 }, () => fetch(`${c.url}/nothing`));
     await moves(c, { auth_failed: 1 }, () => assert.rejects(c.tryConnect({ token: 'x' })));
     await moves(c, { closed_client: 1 }, async () => (await c.connect(user)).close());
-    await moves(c, { closed_protocol: 1 }, async () => {
-      const raw = await c.rawJoin(user);
-      raw.send('no packet');
-      await raw.gone();
-    });
+    for (const [counter, frame] of [['closed_parse', 'no packet'], ['closed_protocol', '4no packet']]) {
+      await moves(c, { closed_parse: 0, closed_protocol: 0, [counter]: 1 }, async () => {
+        const raw = await c.rawJoin(user);
+        raw.send(frame);
+        await raw.gone();
+      });
+    }
     await moves(c, { closed_too_large: 1 }, async () => {
       const raw = await c.rawJoin(user);
       raw.send(`42["x","${'x'.repeat(300000)}"]`);
