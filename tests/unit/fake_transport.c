@@ -24,6 +24,7 @@ static int fake_flush(struct transport *t, struct outbox *o)
 		buf_add(&f->out, packet.p, packet.n);
 		buf_addc(&f->out, '\n');
 		outbox_pop(o);
+		f->blocked = f->poll;
 	}
 	return 0;
 }
@@ -38,12 +39,23 @@ static void fake_close(struct transport *t, struct outbox *rest,
 	f->why = why;
 }
 
+static bool fake_waiting(const struct transport *t)
+{
+	return !CONTAINER_OF(t, struct fake_transport, t)->blocked;
+}
+
+static void fake_left(struct transport *t)
+{
+	CONTAINER_OF(t, struct fake_transport, t)->left = true;
+}
+
 static const struct transport_ops fixed_ops = {
 	.name = "websocket", .flush = fake_flush, .close = fake_close,
 };
 static const struct transport_ops upgradable_ops = {
 	.name = "polling", .upgradable = true,
-	.flush = fake_flush, .close = fake_close,
+	.flush = fake_flush, .waiting = fake_waiting,
+	.close = fake_close, .left = fake_left,
 };
 
 void fake_transport_init(struct fake_transport *f, bool upgradable)

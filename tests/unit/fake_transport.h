@@ -13,7 +13,9 @@ struct fake_transport {
 	struct buf out;		/* frames, each followed by '\n'; "B:" binary */
 	unsigned writes;
 	bool blocked;		/* takes nothing */
+	bool poll;		/* takes what one write has, then is blocked */
 	bool closed;
+	bool left;
 	enum close_reason why;
 	int64_t ping_at_us;	/* when the last "2" was written */
 	unsigned pings;

@@ -15,6 +15,13 @@ tests_unit_test_session_CFLAGS = $(TEST_CFLAGS)
 tests_unit_test_session_LDADD = $(TRANSPORT_TEST_LIBS)
 TESTS += tests/unit/test_session
 
+check_PROGRAMS += tests/unit/test_upgrade
+tests_unit_test_upgrade_SOURCES = tests/unit/test_upgrade.c \
+	tests/unit/fake_transport.c tests/unit/fake_transport.h
+tests_unit_test_upgrade_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_upgrade_LDADD = $(TRANSPORT_TEST_LIBS)
+TESTS += tests/unit/test_upgrade
+
 check_PROGRAMS += tests/unit/test_socket
 tests_unit_test_socket_SOURCES = tests/unit/test_socket.c \
 	tests/unit/fake_transport.c tests/unit/fake_transport.h

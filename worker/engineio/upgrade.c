@@ -125,8 +125,7 @@ bool upgrade_frees_poll(const struct eio_session *s)
 	const struct transport *t = s->transport;
 
 	return s->upgrade != NULL && s->upgrade->probed &&
-	       s->upgrade->candidate != NULL && outbox_size(&s->outbox) == 0 &&
-	       t->ops->waiting != NULL && t->ops->waiting(t);
+	       outbox_size(&s->outbox) == 0 && t->ops->waiting != NULL && t->ops->waiting(t);
 }
 
 /* The candidate's stream is empty: it takes six bytes, or it is dead and says
