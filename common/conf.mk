@@ -1,6 +1,7 @@
 noinst_LIBRARIES += common/libconf.a
 common_libconf_a_SOURCES = \
 	common/conf/conf.c common/conf/conf.h \
+	common/conf/conf_address.c \
 	common/conf/conf_check.c \
 	common/conf/conf_file.c \
 	common/conf/conf_keys.h \

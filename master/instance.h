@@ -52,6 +52,7 @@ struct instance {
 	struct stats_view *stats;
 	int64_t started_ms;	/* monotonic */
 	int64_t ready_ms;	/* 0: not yet */
+	int64_t cpu_us;		/* as last looked at; all of it once dead */
 };
 
 /* Starts a process and sends it HELLO. 0 or -errno. */

@@ -1,5 +1,5 @@
 /* pairwire: the master. Reads the configuration, opens the listening sockets,
- * runs the workers, answers on the control socket. */
+ * runs the workers, answers on the control socket and the admin listener. */
 #include "config.h"
 
 #include <errno.h>
@@ -15,12 +15,14 @@
 #include "common/base/log.h"
 #include "common/conf/conf.h"
 #include "common/loop/loop.h"
+#include "master/admin.h"
 #include "master/control.h"
 #include "master/listener.h"
 #include "master/paths.h"
 #include "master/query.h"
 #include "master/run_dir.h"
 #include "master/status.h"
+#include "master/status_line.h"
 #include "master/supervisor.h"
 
 #define WORKERS_MAX 512
@@ -35,6 +37,8 @@ struct master {
 	struct control *control;
 	struct queries *queries;
 	struct status *status;
+	struct status_line *status_line;
+	struct admin *admin;	/* NULL: off */
 };
 
 static void usage(FILE *f)
@@ -107,6 +111,8 @@ static void on_all_ready(void *arg)
 
 	log_info("ready: %u workers on %s", supervisor_slots(m->sup),
 		 listeners_name(m->listeners));
+	if (m->admin != NULL)
+		log_info("metrics and health: http://%s", admin_name(m->admin));
 }
 
 static void on_all_stopped(void *arg)
@@ -163,14 +169,32 @@ static void do_user(void *arg, struct control_request r, const json_t *args)
 	queries_ask(m->queries, r, "user", args, "devices");
 }
 
+/* All that others may hold already. */
+static int open_sockets(struct master *m, unsigned workers)
+{
+	const struct control_handlers handlers = { do_status, do_user, m };
+	char err[ADMIN_ERR_MAX];
+	int rc = run_dir_take(m->conf->run_dir, &m->lock, err);
+
+	if (rc == 0)
+		rc = listeners_open(m->conf->listen, (unsigned)m->conf->port,
+				    workers, &m->listeners, err);
+	if (rc == 0 && *m->conf->admin_listen != '\0')
+		rc = admin_new(m->conf->admin_listen, &m->admin, err);
+	if (rc == 0)
+		rc = control_new(m->loop, m->conf->control_socket, &handlers,
+				 &m->control, err);
+	if (rc != 0)
+		log_err("%s", err);
+	return rc;
+}
+
 /* One line says why, and the process ends. */
 static int start(struct master *m)
 {
 	const struct supervisor_events events = { on_all_ready, on_all_stopped,
 						  on_answer, on_died, m };
-	const struct control_handlers handlers = { do_status, do_user, m };
 	unsigned workers = count_workers(m->conf);
-	char err[256];
 	int rc;
 
 	m->worker_path = path_worker();
@@ -179,18 +203,11 @@ static int start(struct master *m)
 		log_err("worker program %s: %s", m->worker_path, strerror(-rc));
 		return rc;
 	}
-	rc = run_dir_take(m->conf->run_dir, &m->lock, err);
-	if (rc == 0)
-		rc = listeners_open(m->conf->listen, (unsigned)m->conf->port,
-				    workers, &m->listeners, err);
-	if (rc == 0)
-		rc = control_new(m->loop, m->conf->control_socket, &handlers,
-				 &m->control, err);
-	if (rc != 0) {
-		log_err("%s", err);
+	rc = open_sockets(m, workers);
+	if (rc != 0)
 		return rc;
-	}
-	m->status = status_new(m->conf, m->listeners);
+	m->status = status_new(m->conf, m->listeners, admin_name(m->admin),
+			       workers);
 	rc = supervisor_new(m->loop, m->conf, m->listeners, workers,
 			    m->worker_path, &events, &m->sup);
 	if (rc != 0) {
@@ -198,6 +215,10 @@ static int start(struct master *m)
 		return rc;
 	}
 	m->queries = queries_new(m->loop, m->sup);
+	m->status_line = status_line_new(m->loop, m->conf->status_interval,
+					 m->status, m->sup);
+	if (m->admin != NULL)
+		admin_start(m->admin, m->loop, m->status, m->sup);
 	loop_signal(m->loop, SIGTERM, on_stop_signal, m);
 	loop_signal(m->loop, SIGINT, on_stop_signal, m);
 	loop_signal(m->loop, SIGHUP, on_hangup, m);
@@ -219,6 +240,8 @@ static int run(struct conf *conf)
 		log_info("stopped");
 	}
 	queries_free(&m.queries);
+	admin_free(&m.admin);
+	status_line_free(&m.status_line);
 	control_free(&m.control);
 	supervisor_free(&m.sup);
 	status_free(&m.status);

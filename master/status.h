@@ -1,26 +1,33 @@
-/* What `pairwirectl status` shows, from the statistics pages alone: no worker
- * is interrupted for it. */
+/* What is known of this host's workers, for the control socket, the admin
+ * listener and the log: from the statistics pages and /proc alone, no worker is
+ * interrupted for it. What counts up never goes back: the counts of instances
+ * that died are kept by slot. */
 #ifndef PW_STATUS_H
 #define PW_STATUS_H
 
 #include <jansson.h>
+
+#include "common/base/buf.h"
 
 struct conf;
 struct instance;
 struct listeners;
 struct supervisor;
 struct status;
+struct tally;
 
-/* All borrowed; they outlive it, but the supervisor may come later. */
+/* All borrowed; they outlive it, but the supervisor may come later, with one
+ * worker per slot. admin: where the admin listener is; NULL: off. */
 struct status *status_new(const struct conf *conf,
-			  const struct listeners *listeners);
+			  const struct listeners *listeners, const char *admin,
+			  unsigned slots);
 void status_free(struct status **s);
 
-/* Keeps a dead worker's counters, so that totals do not go back. */
+/* Keeps what a dead worker counted. */
 void status_worker_died(struct status *s, struct instance *i);
 
-/* {"version", "node", "host", "port", "pid", "boot", "state", "uptime_ms",
- *  "workers", "ready",
+/* {"version", "node", "host", "port", "admin", "pid", "boot", "state",
+ *  "uptime_ms", "workers", "ready",
  *  "slots": [{"slot", "instance", "pid", "state", "restarts", "uptime_ms",
  *             "heartbeat_age_ms", "lent_to", "stats": {name: value or
  *             {"count", "sum_us", "p50_us", "p99_us"}}}],
@@ -31,5 +38,30 @@ void status_worker_died(struct status *s, struct instance *i);
  * gauges of the workers there are (the *_up ones: how many have it). The
  * caller's. */
 json_t *status_json(struct status *s, const struct supervisor *sup);
+
+/* /status.json: {"connectedSockets", "onlineUsers", "rooms", "timestamp",
+ *  "uptime", "version", "node", "state",
+ *  "backends": {name: {"state": "up", "partly" or "down", "workers"}},
+ *  "workers": [as slots above], "totals"}
+ * onlineUsers: of the whole cluster while a worker here reaches Redis (it is
+ * told with each renewal of a lease), else those connected to this host.
+ * rooms: of this host, as Socket.IO counts them: one per socket and one per
+ * user and worker. uptime: seconds. */
+json_t *status_page_json(struct status *s, const struct supervisor *sup);
+
+/* /metrics */
+void status_metrics(struct status *s, const struct supervisor *sup,
+		    struct buf *out);
+
+/* One line for each thing because of which this host does not serve in full;
+ * none: it does.
+ *   master=stopping
+ *   worker=0 state=backoff
+ *   worker=1 backend=redis state=down */
+void status_not_ready(const struct supervisor *sup, struct buf *out);
+
+/* The same as "totals". Empty at first; tally_free() it. */
+void status_totals(struct status *s, const struct supervisor *sup,
+		   struct tally *out);
 
 #endif

@@ -1,3 +1,5 @@
+#include "config.h"	/* wait4 */
+
 #include "master/supervisor.h"
 
 #include <errno.h>
@@ -7,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -124,13 +127,21 @@ static void log_death(const struct slot *slot, int status, int64_t age_ms)
 	       by_signal ? WTERMSIG(status) : WEXITSTATUS(status), age_ms);
 }
 
-static void worker_died(struct slot *slot, int status)
+static int64_t cpu_us(const struct rusage *used)
+{
+	return (used->ru_utime.tv_sec + used->ru_stime.tv_sec) * INT64_C(1000000) +
+	       used->ru_utime.tv_usec + used->ru_stime.tv_usec;
+}
+
+static void worker_died(struct slot *slot, int status,
+			const struct rusage *used)
 {
 	struct supervisor *s = slot->sup;
 	int64_t now = clock_mono_ms();
 	int64_t age = now - slot->worker->started_ms;
 
 	log_death(slot, status, age);
+	slot->worker->cpu_us = cpu_us(used);
 	s->ev.died(s->ev.arg, slot->worker);
 	remember_death(s, slot->worker->id);
 	instance_free(&slot->worker);
@@ -156,14 +167,15 @@ static bool any_left(const struct supervisor *s)
 static void on_child(void *arg)
 {
 	struct supervisor *s = arg;
+	struct rusage used;
 	int status;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+	while ((pid = wait4(-1, &status, WNOHANG, &used)) > 0)
 		for (unsigned i = 0; i < s->n; i++)
 			if (s->slots[i].worker != NULL &&
 			    s->slots[i].worker->pid == pid)
-				worker_died(&s->slots[i], status);
+				worker_died(&s->slots[i], status, &used);
 	if (s->stopping && !any_left(s))
 		s->ev.stopped(s->ev.arg);
 }

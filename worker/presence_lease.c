@@ -8,6 +8,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/ipc/stats.h"
 #include "worker/presence_impl.h"
 
 /* Users looked at in one script call: about a millisecond of Redis. */
@@ -47,10 +48,14 @@ static void on_renewed(struct presence *p, int err, const redisReply *reply,
 	p->renewing = false;
 	if (err == -ECANCELED || p->retired)
 		return;
-	if (err != 0 || reply->type != REDIS_REPLY_ARRAY || reply->elements != 3)
+	if (err != 0 || reply->type != REDIS_REPLY_ARRAY ||
+	    reply->elements != 4) {
+		stats_set(STAT_cluster_online_users, 0);
 		return;
+	}
 	cluster_clock_sync(reply->element[0]->integer * 1000000 +
 			   reply->element[1]->integer, mid);
+	stats_set(STAT_cluster_online_users, reply->element[3]->integer);
 	missing = reply->element[2]->integer == 1 && arg == NULL;
 	if (missing && p->renewed)
 		log_warn("lease was lost: registering all users again");
@@ -83,6 +88,8 @@ static void on_renew_timer(void *arg)
 	timer_arm(&p->renew, p->renew_ms);
 	if (redis_up(p->redis))
 		renew(p, NULL);
+	else
+		stats_set(STAT_cluster_online_users, 0);	/* who knows */
 }
 
 void presence_redis_up(struct presence *p)

@@ -79,7 +79,7 @@ struct redis_script presence_apply_script = {
 };
 
 /* ARGV: instance, epoch, lease_ms. Reply: TIME's seconds and microseconds,
- * then 1 if the record was missing. */
+ * then 1 if the record was missing, then how many users are online. */
 struct redis_script presence_renew_script = {
 	.name = "presence-renew",
 	.text = PRELUDE
@@ -90,7 +90,8 @@ struct redis_script presence_renew_script = {
 	"  call('SET', epoch, ARGV[2])\n"
 	"end\n"
 	"call('ZADD', 'pw:instances', now_ms() + ARGV[3], inst)\n"
-	"return { tonumber(t[1]), tonumber(t[2]), missing }\n",
+	"return { tonumber(t[1]), tonumber(t[2]), missing,\n"
+	"         call('SCARD', 'online:users') }\n",
 };
 
 /* ARGV: instance, grace_ms, chunk, "1" to begin with it. Reply: 1 if called

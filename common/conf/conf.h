@@ -48,4 +48,9 @@ void conf_free(struct conf **c);
 void conf_write(const struct conf *c, struct buf *out);
 int conf_read_fd(int fd, struct conf **out, char err[CONF_ERR_MAX]) MUST_CHECK;
 
+#define CONF_HOST_MAX 256
+/* "HOST:PORT", "[IPv6]:PORT". 0 or -EINVAL. */
+int conf_host_port(const char *text, char host_out[CONF_HOST_MAX],
+		   unsigned *port_out) MUST_CHECK;
+
 #endif

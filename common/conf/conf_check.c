@@ -43,7 +43,9 @@ static int not_set(struct conf_reading *rd, enum conf_id id, const char *what)
 static int check_text(struct conf_reading *rd)
 {
 	const struct conf *c = rd->conf;
+	char host[CONF_HOST_MAX];
 	enum log_level level;
+	unsigned port;
 
 	if (log_level_parse(c->log_level, &level) != 0)
 		return conf_error(rd, CONF_KEY_log_level,
@@ -58,6 +60,10 @@ static int check_text(struct conf_reading *rd)
 	if (c->node[strspn(c->node, NODE_CHARS)] != '\0')
 		return conf_error(rd, CONF_KEY_node,
 				  "only letters, digits and . _ - are allowed");
+	if (*c->admin_listen != '\0' &&
+	    conf_host_port(c->admin_listen, host, &port) != 0)
+		return conf_error(rd, CONF_KEY_admin_listen,
+				  "must be HOST:PORT, [IPv6]:PORT, or empty");
 	return 0;
 }
 

@@ -47,6 +47,12 @@ int stats_attach(int fd) MUST_CHECK;
 struct stats_view;
 struct stats_view *stats_view_open(int fd);
 void stats_view_close(struct stats_view **v);
+/* Where histograms are cut for whoever wants a few buckets only: in µs, rising.
+ * Powers of two, so each lies between two buckets of the page, whatever the
+ * resolution of its writer. */
+#define STATS_BOUNDS 15
+extern const int64_t stats_bounds_us[STATS_BOUNDS];
+
 /* kind: 'c', 'g' or 'h'. false past the end. */
 struct stats_item {
 	char kind;
@@ -56,6 +62,7 @@ struct stats_item {
 	uint64_t count;		/* histograms */
 	uint64_t sum_us;
 	int64_t p50_us, p99_us;	/* within 6 % */
+	uint64_t below[STATS_BOUNDS];	/* how many were less than each bound */
 };
 bool stats_view_item(const struct stats_view *v, size_t i,
 		     struct stats_item *out);

@@ -1,6 +1,8 @@
 /* Every counter, gauge and histogram of a worker, in one table. The page's name
- * table, `pairwirectl status` and (later) /metrics come from it. Order may
- * change freely: readers go by name. Histograms are in microseconds. */
+ * table, `pairwirectl status` and /metrics come from it. Order may change
+ * freely: readers go by name. Histograms are in microseconds and named _us. A
+ * gauge named cluster_* is what this worker knows of the whole cluster: of
+ * several workers' the highest counts, where others are added up. */
 #ifndef PW_STATS_TABLE_H
 #define PW_STATS_TABLE_H
 
@@ -11,6 +13,7 @@
 	X(GAUGE, sessions_polling, "sessions on long-polling")                  \
 	X(GAUGE, sockets, "connected Socket.IO sockets")                        \
 	X(GAUGE, users, "users with a socket on this worker")                   \
+	X(GAUGE, cluster_online_users, "users online in the cluster, by Redis") \
 	X(GAUGE, redis_up, "1 while the Redis command connection is up")        \
 	X(GAUGE, redis_sub_up, "1 while the Redis subscription is up")          \
 	X(GAUGE, postgres_up, "1 while the directory's PostgreSQL is up")       \

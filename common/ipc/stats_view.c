@@ -11,6 +11,11 @@
 
 #define ITEMS_MAX 4096
 
+const int64_t stats_bounds_us[STATS_BOUNDS] = {
+	1 << 7, 1 << 9, 1 << 10, 1 << 11, 1 << 12, 1 << 13, 1 << 14, 1 << 15,
+	1 << 16, 1 << 17, 1 << 18, 1 << 19, 1 << 20, 1 << 22, 1 << 24,
+};
+
 struct view_item {
 	char kind;
 	char *name;
@@ -120,7 +125,7 @@ static void sum_up(const struct stats_view *v, const struct stats_hist *h,
 {
 	uint64_t *copy = mem_alloc((v->head.hist_buckets + 1) * sizeof(*copy));
 	uint64_t n = 0, seen = 0;
-	bool have_p50 = false;
+	size_t bound = 0;
 
 	/* A copy, so that the count fits the percentiles. */
 	for (size_t i = 0; i < v->head.hist_buckets; i++) {
@@ -129,17 +134,21 @@ static void sum_up(const struct stats_view *v, const struct stats_hist *h,
 	}
 	out->count = n;
 	out->sum_us = __atomic_load_n(&h->sum_us, __ATOMIC_RELAXED);
-	for (size_t i = 0; n > 0 && i < v->head.hist_buckets; i++) {
+	out->p50_us = out->p99_us = n > 0 ? -1 : 0;
+	for (size_t i = 0; i < v->head.hist_buckets; i++) {
+		int64_t middle = hist_value(i, v->head.hist_sub_bits);
+
+		/* The first bucket of which this is true begins there. */
+		while (bound < STATS_BOUNDS && middle >= stats_bounds_us[bound])
+			out->below[bound++] = seen;
 		seen += copy[i];
-		if (!have_p50 && seen >= n - n / 2) {
-			out->p50_us = hist_value(i, v->head.hist_sub_bits);
-			have_p50 = true;
-		}
-		if (seen >= n - n / 100) {
-			out->p99_us = hist_value(i, v->head.hist_sub_bits);
-			break;
-		}
+		if (out->p50_us == -1 && seen >= n - n / 2)
+			out->p50_us = middle;
+		if (out->p99_us == -1 && seen >= n - n / 100)
+			out->p99_us = middle;
 	}
+	while (bound < STATS_BOUNDS)
+		out->below[bound++] = seen;
 	free(copy);
 }
 

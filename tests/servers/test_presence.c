@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "common/base/log.h"
+#include "common/ipc/stats.h"
 #include "tests/servers/loop_wait.h"
 #include "tests/servers/redis_admin.h"
 #include "worker/presence.h"
@@ -255,6 +256,7 @@ Test(presence, clears_up_after_an_expired_instance)
 	cr_expect_eq(enter(&a, "u1", "1"), 0);
 	loop_turn(l, 2 * LEASE_MS);
 	cr_expect(online("u0"), "the lease is renewed");
+	cr_expect_eq(stats_get(STAT_cluster_online_users), 2);
 	node_die(&a);
 	cr_expect_eq(enter(&b, "u1", "2"), 0, "came back elsewhere");
 	WAIT_FOR(l, told[0].went == 1);

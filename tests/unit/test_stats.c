@@ -97,6 +97,33 @@ Test(stats, buckets_are_close_and_ordered)
 	cr_assert_eq(hist_index(-5), 0);
 }
 
+/* On either side of a bound, and what bounds do not cut. */
+Test(stats, histograms_are_cut_at_the_bounds)
+{
+	int fd = stats_create();
+	struct stats_view *v;
+	struct stats_item it;
+
+	cr_assert_eq(stats_attach(fd), 0);
+	v = stats_view_open(fd);
+	it = item(v, "route_us");
+	for (size_t i = 0; i < STATS_BOUNDS; i++) {
+		cr_assert_eq(it.below[i], 0);
+		cr_assert(i == 0 || stats_bounds_us[i] > stats_bounds_us[i - 1]);
+		cr_assert_eq(stats_bounds_us[i] & (stats_bounds_us[i] - 1), 0);
+		stats_observe(STAT_route_us, stats_bounds_us[i] - 1);
+		stats_observe(STAT_route_us, stats_bounds_us[i]);
+	}
+	stats_observe(STAT_route_us, 0);
+	stats_observe(STAT_route_us, INT64_MAX);
+	it = item(v, "route_us");
+	for (size_t i = 0; i < STATS_BOUNDS; i++)
+		cr_assert_eq(it.below[i], 2 * i + 2, "%zu: %lu", i,
+			     (unsigned long)it.below[i]);
+	cr_assert_eq(it.count, 2 * STATS_BOUNDS + 2);
+	stats_view_close(&v);
+}
+
 Test(stats, outlives_its_writer)
 {
 	int fd = stats_create();

@@ -1,0 +1,38 @@
+/* /metrics: Prometheus' text format 0.0.4. Pure: numbers in, text out.
+ * https://prometheus.io/docs/instrumenting/exposition_formats/ */
+#ifndef PW_METRICS_H
+#define PW_METRICS_H
+
+#include "common/base/buf.h"
+#include "master/tally.h"
+
+/* One slot. Its worker may change: what counts up is of all that it has had. */
+struct metrics_worker {
+	struct tally tally;
+	bool up;			/* a READY worker is there */
+	unsigned restarts;
+	int64_t cpu_us;
+	int64_t rss_bytes;		/* -1: not known, as below */
+	int64_t heartbeat_age_ms;
+};
+
+struct metrics_master {
+	const char *version;
+	const char *node;
+	int64_t started_us;		/* wall clock */
+	int64_t cpu_us;
+	int64_t rss_bytes;
+};
+
+#define METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
+
+/* Appends. The label worker is a slot, the index in w: an instance's number
+ * would make new series with each restart. Every row of stats_table.h becomes
+ *   counter    pairwire_NAME_total
+ *   gauge      pairwire_NAME; cluster_*: once, without a label
+ *   histogram  pairwire_NAME_seconds (NAME without its _us)
+ * but for heartbeat_ms, whose age is given instead. */
+void metrics_write(const struct metrics_master *m,
+		   const struct metrics_worker *w, unsigned n, struct buf *out);
+
+#endif

@@ -1,0 +1,21 @@
+/* One line in the log every status_interval:
+ *   status: connections=2 sockets=2 users=2 messages_per_s=0.4
+ *   workers=2/2 backends_down=redis,store
+ * (in one line; the last field only if a serving worker misses one). */
+#ifndef PW_STATUS_LINE_H
+#define PW_STATUS_LINE_H
+
+#include <stdint.h>
+
+struct loop;
+struct status;
+struct status_line;
+struct supervisor;
+
+/* All borrowed. ms 0: NULL, no line. */
+struct status_line *status_line_new(struct loop *l, int64_t ms,
+				    struct status *s,
+				    const struct supervisor *sup);
+void status_line_free(struct status_line **l);
+
+#endif
