@@ -8,7 +8,7 @@ noinst_LIBRARIES += %D%/libbase.a
 	%D%/base/log.c %D%/base/log.h \
 	%D%/base/map.c %D%/base/map.h \
 	%D%/base/mem.c %D%/base/mem.h \
-	%D%/base/net_addr.h \
+	%D%/base/net_addr.c %D%/base/net_addr.h \
 	%D%/base/rate.c %D%/base/rate.h \
 	%D%/base/siphash.c %D%/base/siphash.h
 

@@ -8,7 +8,7 @@ common_libprotocol_a_SOURCES = \
 	common/protocol/http_head.c common/protocol/http_head.h \
 	common/protocol/ids.c common/protocol/ids.h \
 	common/protocol/json_out.c common/protocol/json_out.h \
-	common/protocol/proxy_header.h \
+	common/protocol/proxy_header.c common/protocol/proxy_header.h \
 	common/protocol/push_event.c common/protocol/push_event.h \
 	common/protocol/sio_packet.c common/protocol/sio_packet.h \
 	common/protocol/ws_frame.c common/protocol/ws_frame.h

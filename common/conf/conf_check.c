@@ -11,6 +11,7 @@
 
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/net_addr.h"
 
 /* It is part of Redis keys, log fields and JSON. */
 #define NODE_CHARS \
@@ -134,6 +135,72 @@ static int check_backends(struct conf_reading *rd)
 	return 0;
 }
 
+static int check_addresses(struct conf_reading *rd, enum conf_id id)
+{
+	struct slice bad = { 0 };
+	struct net_list *l = net_list_new(*conf_str_field(rd->conf, id), &bad);
+
+	if (l == NULL)
+		return conf_error(rd, id, "\"%.*s\" is not an address or a "
+				  "block like 10.0.0.0/8",
+				  bad.n < 60 ? (int)bad.n : 60, bad.p);
+	net_list_free(&l);
+	return 0;
+}
+
+/* "https://app.example.com", "http://localhost:8080", "capacitor://localhost":
+ * what a browser sends, without a path. */
+static bool is_origin(const char *s, size_t n)
+{
+	static const char scheme[] = "abcdefghijklmnopqrstuvwxyz"
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.";
+	static const char host[] = "abcdefghijklmnopqrstuvwxyz"
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:[]";
+	size_t i = strspn(s, scheme);
+
+	if (i == 0 || i + 3 >= n || strncmp(s + i, "://", 3) != 0)
+		return false;
+	i += 3;
+	return i + strspn(s + i, host) >= n;
+}
+
+static int check_origins(struct conf_reading *rd)
+{
+	static const char space[] = " \t";
+	const char *s = rd->conf->allowed_origins;
+
+	s += strspn(s, space);
+	if (*s == '\0' || strcmp(s, "*") == 0)
+		return 0;
+	for (;;) {
+		size_t item, n;
+
+		s += strspn(s, space);
+		item = n = strcspn(s, ",");
+		while (n > 0 && strchr(space, s[n - 1]) != NULL)
+			n--;
+		if (!is_origin(s, n))
+			return conf_error(rd, CONF_KEY_allowed_origins,
+					  "\"%.*s\" is not an origin like "
+					  "https://app.example.com (or * alone)",
+					  n < 60 ? (int)n : 60, s);
+		if (s[item] == '\0')
+			return 0;
+		s += item + 1;
+	}
+}
+
+static int check_http(struct conf_reading *rd)
+{
+	int rc = check_origins(rd);
+
+	if (rc == 0)
+		rc = check_addresses(rd, CONF_KEY_trusted_proxies);
+	if (rc == 0)
+		rc = check_addresses(rd, CONF_KEY_proxy_protocol_from);
+	return rc;
+}
+
 static int check_numbers(struct conf_reading *rd)
 {
 	const struct conf *c = rd->conf;
@@ -155,6 +222,8 @@ int conf_check(struct conf_reading *rd)
 
 	if (rc == 0)
 		rc = check_backends(rd);
+	if (rc == 0)
+		rc = check_http(rd);
 	if (rc == 0)
 		rc = check_numbers(rd);
 	return rc;

@@ -80,6 +80,26 @@ Test(conf, defaults_and_what_stands_for_what)
 	cr_assert_null(c);
 }
 
+Test(conf, addresses_and_origins)
+{
+	static const char *const good[] = {
+		"trusted_proxies =", "trusted_proxies = 10.0.0.0/8,2001:db8::/32",
+		"proxy_protocol_from = 192.0.2.1 , ::1", "allowed_origins =",
+		"allowed_origins = *", "allowed_origins = https://a.example",
+		"allowed_origins = http://localhost:8080,https://[::1]:3000",
+		"allowed_origins = capacitor://localhost , https://b.example:444",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		char text[256];
+		struct conf *c;
+
+		snprintf(text, sizeof(text), "[http]\n%s\n" GOOD, good[i]);
+		c = load_good(text);
+		conf_free(&c);
+	}
+}
+
 Test(conf, values)
 {
 	struct conf *c = load_good(
@@ -275,6 +295,30 @@ Test(conf, errors_name_the_place)
 		{ "[push]\npush_queue_url = kafka://h\n" GOOD,
 		  "FILE:2: push_queue_url: must begin with redis:// or "
 		  "redis+unix://" },
+		{ "[http]\ntrusted_proxies = ::1, 10.0.0.0/33\n" GOOD,
+		  "FILE:2: trusted_proxies: \"10.0.0.0/33\" is not an address "
+		  "or a block like 10.0.0.0/8" },
+		{ "[http]\nproxy_protocol_from = 10.0.0.1,\n" GOOD,
+		  "FILE:2: proxy_protocol_from: \"\" is not an address or a "
+		  "block like 10.0.0.0/8" },
+		{ "[http]\nallowed_origins = https://a.example,b.example\n" GOOD,
+		  "FILE:2: allowed_origins: \"b.example\" is not an origin like "
+		  "https://app.example.com (or * alone)" },
+		{ "[http]\nallowed_origins = https://a.example/\n" GOOD,
+		  "FILE:2: allowed_origins: \"https://a.example/\" is not an "
+		  "origin like https://app.example.com (or * alone)" },
+		{ "[http]\nallowed_origins = https://a.example, *\n" GOOD,
+		  "FILE:2: allowed_origins: \"*\" is not an origin like "
+		  "https://app.example.com (or * alone)" },
+		{ "[http]\nallowed_origins = https://a.example https://b\n" GOOD,
+		  "FILE:2: allowed_origins: \"https://a.example https://b\" is "
+		  "not an origin like https://app.example.com (or * alone)" },
+		{ "[http]\nallowed_origins = https://a, , https://b\n" GOOD,
+		  "FILE:2: allowed_origins: \"\" is not an origin like "
+		  "https://app.example.com (or * alone)" },
+		{ "[http]\nallowed_origins = https://\n" GOOD,
+		  "FILE:2: allowed_origins: \"https://\" is not an origin like "
+		  "https://app.example.com (or * alone)" },
 		{ "[chat]\ncontent_max = 32k\n[engine]\nmax_payload = 4k\n" GOOD,
 		  "FILE:2: content_max: is larger than max_payload: such a "
 		  "message could not be received" },
