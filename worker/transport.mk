@@ -1,11 +1,11 @@
 # Bytes to events: transport, Engine.IO, Socket.IO.
 noinst_LIBRARIES += worker/libtransport.a
 worker_libtransport_a_SOURCES = \
-	worker/transport/client_addr.h \
+	worker/transport/client_addr.c worker/transport/client_addr.h \
 	worker/transport/conn.c worker/transport/conn.h \
-	worker/transport/connect_rate.h \
-	worker/transport/cors.h \
-	worker/transport/handover.h \
+	worker/transport/connect_rate.c worker/transport/connect_rate.h \
+	worker/transport/cors.c worker/transport/cors.h \
+	worker/transport/handover.c worker/transport/handover.h \
 	worker/transport/listener.c worker/transport/listener.h \
 	worker/transport/request.c worker/transport/request.h \
 	worker/transport/transport.h \

@@ -41,3 +41,17 @@ tests_unit_test_ws_SOURCES = tests/unit/test_ws.c \
 tests_unit_test_ws_CFLAGS = $(TEST_CFLAGS)
 tests_unit_test_ws_LDADD = $(TRANSPORT_TEST_LIBS)
 TESTS += tests/unit/test_ws
+
+check_PROGRAMS += tests/unit/test_clients
+tests_unit_test_clients_SOURCES = tests/unit/test_client_addr.c \
+	tests/unit/test_connect_rate.c tests/unit/test_cors.c
+tests_unit_test_clients_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_clients_LDADD = $(TRANSPORT_TEST_LIBS)
+TESTS += tests/unit/test_clients
+
+check_PROGRAMS += tests/unit/test_handover
+tests_unit_test_handover_SOURCES = tests/unit/test_handover.c \
+	tests/unit/fake_transport.c tests/unit/fake_transport.h
+tests_unit_test_handover_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_handover_LDADD = $(TRANSPORT_TEST_LIBS)
+TESTS += tests/unit/test_handover
