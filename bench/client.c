@@ -364,7 +364,7 @@ void client_emit(struct client *c, struct slice json, int64_t ack)
 
 	if (c->state != JOINED)
 		return;
-	sio_head_write(&b, SIO_EVENT, SLICE("/"), ack);
+	sio_head_write(&b, SIO_EVENT, 0, SLICE("/"), ack);
 	buf_add(&b, json.p, json.n);
 	client_send_frame(c, WS_TEXT, buf_slice(&b));
 	buf_free(&b);

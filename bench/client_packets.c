@@ -16,7 +16,7 @@ static void send_connect(struct client *c)
 {
 	struct buf b = { 0 };
 
-	sio_head_write(&b, SIO_CONNECT, SLICE("/"), SIO_NO_ACK);
+	sio_head_write(&b, SIO_CONNECT, 0, SLICE("/"), SIO_NO_ACK);
 	buf_adds(&b, "{\"token\":");
 	json_out_cstr(&b, c->handshake->token);
 	buf_addc(&b, '}');

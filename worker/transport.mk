@@ -13,6 +13,7 @@ worker_libtransport_a_SOURCES = \
 	worker/engineio/outbox.c worker/engineio/outbox.h \
 	worker/engineio/session.c worker/engineio/session.h \
 	worker/engineio/session_impl.h worker/engineio/upgrade.c \
+	worker/socketio/asks.c worker/socketio/asks.h \
 	worker/socketio/assembly.c worker/socketio/assembly.h \
 	worker/socketio/impl.h \
 	worker/socketio/json_text.c worker/socketio/json_text.h \

@@ -113,12 +113,16 @@ int sio_packet_parse(struct slice text, struct sio_packet *out)
 	return 0;
 }
 
-void sio_head_write(struct buf *out, enum sio_type type, struct slice nsp,
-		    int64_t ack)
+void sio_head_write(struct buf *out, enum sio_type type, unsigned attachments,
+		    struct slice nsp, int64_t ack)
 {
-	buf_reserve(out, nsp.n + 24);
+	buf_reserve(out, nsp.n + 32);
 	out->p[out->len++] = '4';
 	out->p[out->len++] = (char)('0' + (int)type);
+	if (attachments != 0) {
+		json_out_int(out, attachments);
+		buf_addc(out, '-');
+	}
 	if (nsp.n > 1 || (nsp.n == 1 && nsp.p[0] != '/')) {
 		buf_add(out, nsp.p, nsp.n);
 		buf_addc(out, ',');

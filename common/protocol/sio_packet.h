@@ -24,9 +24,10 @@ struct sio_packet {
 /* Checks the frame of the packet and that the payload begins as its type
  * demands ('[' or '{' or nothing); not the JSON itself. 0 or -EBADMSG. */
 int sio_packet_parse(struct slice text, struct sio_packet *out) MUST_CHECK;
-/* Everything before the JSON: "2/nsp,17", with the Engine.IO '4' in front. */
-void sio_head_write(struct buf *out, enum sio_type type, struct slice nsp,
-		    int64_t ack);
+/* Everything before the JSON: "52-/nsp,17", with the Engine.IO '4' in front.
+ * attachments: of the binary types, else 0. */
+void sio_head_write(struct buf *out, enum sio_type type, unsigned attachments,
+		    struct slice nsp, int64_t ack);
 /* True for the event names a client may not send. */
 bool sio_event_reserved(const char *name);
 

@@ -43,7 +43,7 @@ static struct buf *begin(struct sio_socket *k, enum sio_type type, unsigned n,
 
 	buf_clear(&echo.out);
 	if (n == 0) {
-		sio_head_write(&echo.out, type,
+		sio_head_write(&echo.out, type, 0,
 			       (struct slice){ nsp, strlen(nsp) }, ack);
 		return &echo.out;
 	}
@@ -74,17 +74,18 @@ static void greet(void *arg)
 	sio_send(p->socket, buf_slice(b));
 }
 
-static void on_connect(void *arg, struct sio_socket *k, json_t *auth)
+static void on_connect(void *arg, struct sio_socket *k,
+		       const struct sio_connect *from)
 {
 	struct peer *p = mem_zalloc(sizeof(*p));
 
 	(void)arg;
 	p->socket = k;
-	p->auth = json_dumps(auth, JSON_COMPACT);
+	p->auth = json_dumps(from->auth, JSON_COMPACT);
 	timer_init(&p->greeting, echo.loop, greet, p);
 	timer_arm(&p->greeting, 5);
 	sio_socket_attach(k, p);
-	sio_accept(k);
+	sio_accept(k, NULL);
 }
 
 static void send_back(struct sio_socket *k, const struct sio_event *e, bool ack)

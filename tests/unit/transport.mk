@@ -24,6 +24,10 @@ TESTS += tests/unit/test_upgrade
 
 check_PROGRAMS += tests/unit/test_socket
 tests_unit_test_socket_SOURCES = tests/unit/test_socket.c \
+	tests/unit/test_socket_binary.c \
+	tests/unit/test_socket_recovery.c \
+	tests/unit/test_json_text.c \
+	tests/unit/sio_app.c tests/unit/sio_app.h \
 	tests/unit/fake_transport.c tests/unit/fake_transport.h
 tests_unit_test_socket_CFLAGS = $(TEST_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_test_socket_LDADD = $(TRANSPORT_TEST_LIBS)

@@ -59,7 +59,7 @@ static void accept_device(struct device *d)
 		return;
 	d->accepted = true;
 	stats_inc(STAT_sockets);
-	sio_accept(d->socket);
+	sio_accept(d->socket, NULL);
 }
 
 static void accept_all(struct chat *c, struct user *u)
@@ -152,10 +152,12 @@ static bool too_many(const struct chat *c, const char *user_id)
 	       u->ndevices >= c->conf.user_connections;
 }
 
-void connect_socket(void *arg, struct sio_socket *k, json_t *auth)
+void connect_socket(void *arg, struct sio_socket *k,
+		    const struct sio_connect *from)
 {
 	struct chat *c = arg;
-	const char *token = json_string_value(json_object_get(auth, "token"));
+	const char *token = json_string_value(json_object_get(from->auth,
+							      "token"));
 	struct auth_claims claims;
 
 	if (token == NULL || token[0] == '\0') {

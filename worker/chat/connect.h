@@ -7,7 +7,8 @@
 void connect_init(struct chat *c);
 void connect_free(struct chat *c);
 /* Socket.IO callbacks; arg is the chat. */
-void connect_socket(void *arg, struct sio_socket *k, json_t *auth);
+void connect_socket(void *arg, struct sio_socket *k,
+		    const struct sio_connect *from);
 void connect_gone(void *up, struct sio_socket *k, enum close_reason why);
 /* The user's route is known to be in Redis: his devices are accepted. Harmless
  * when he is not here or accepted already. */

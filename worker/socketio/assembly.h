@@ -1,5 +1,5 @@
-/* A binary event on its way: the text packet came, its attachments follow as
- * binary messages. (socketio.md 7) */
+/* A binary event or acknowledgement on its way: the text packet came, its
+ * attachments follow as binary messages. (socketio.md 7) */
 #ifndef PW_SIO_ASSEMBLY_H
 #define PW_SIO_ASSEMBLY_H
 

@@ -4,6 +4,7 @@
 #define PW_SIO_IMPL_H
 
 #include "common/base/list.h"
+#include "worker/socketio/asks.h"
 #include "worker/socketio/assembly.h"
 #include "worker/socketio/socket.h"
 
@@ -32,6 +33,7 @@ struct sio_socket {
 	struct sio_conn *conn;
 	struct sio_nsp *nsp;
 	void *up;
+	struct sio_asks *asks;	/* NULL: never asked for any */
 	bool accepted;
 	char id[SESSION_ID_LEN + 1];
 };

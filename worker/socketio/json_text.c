@@ -1,10 +1,18 @@
 #include "worker/socketio/json_text.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/buf.h"
 #include "common/base/mem.h"
+
+#define DEPTH_MAX 1000		/* jansson's own limit is 2,048 */
+
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
 
 static int hex_digit(char c)
 {
@@ -36,37 +44,104 @@ static bool in_range(int v, int from, int to)
 	return v >= from && v <= to;
 }
 
-/* JSON.stringify writes half of a surrogate pair as an escape (text cut in the
- * middle of an emoji); jansson refuses that. Replaced in place; true when
- * anything was. */
-static bool replace_lone_surrogates(char *p, const char *end)
-{
-	bool changed = false;
+/* What JSON.parse accepts and jansson does not is rewritten in place, so that
+ * the text stays as long as it was. Text that is no JSON may come out as
+ * anything but longer. */
+struct repair {
+	char *p, *end;
+	unsigned depth;
+};
 
-	while (p < end) {
+/* From the opening quote to behind the closing one. */
+static void repair_string(struct repair *r)
+{
+	char *nul = NULL, *next;
+
+	for (r->p++; r->p < r->end && *r->p != '"'; ) {
 		int v;
 
-		if (*p != '\\') {
-			p++;
+		if (*r->p != '\\') {
+			r->p++;
 			continue;
 		}
-		v = unit_at(p, end);
+		v = unit_at(r->p, r->end);
 		if (v == -1) {
-			p += 2;
+			r->p += 2;
 			continue;
 		}
 		if (in_range(v, 0xd800, 0xdbff) &&
-		    in_range(unit_at(p + 6, end), 0xdc00, 0xdfff)) {
-			p += 12;
+		    in_range(unit_at(r->p + 6, r->end), 0xdc00, 0xdfff)) {
+			r->p += 12;
 			continue;
 		}
-		if (in_range(v, 0xd800, 0xdfff)) {
-			memcpy(p + 2, "fffd", 4);
-			changed = true;
-		}
-		p += 6;
+		/* JSON.stringify writes half of a surrogate pair (text cut in
+		 * the middle of an emoji) as an escape. */
+		if (in_range(v, 0xd800, 0xdfff))
+			memcpy(r->p + 2, "fffd", 4);
+		if (v == 0 && nul == NULL)
+			nul = r->p;
+		r->p += 6;
 	}
-	return changed;
+	if (r->p >= r->end)
+		return;
+	for (next = ++r->p; next < r->end && is_space(*next); )
+		next++;
+	if (nul == NULL || next == r->end || *next != ':')
+		return;
+	/* jansson has no NUL in keys, whatever its flags. */
+	for (; nul < r->p; nul += *nul == '\\' ? 2 : 1) {
+		if (unit_at(nul, r->p) == 0)
+			memcpy(nul + 2, "fffd", 4);
+	}
+}
+
+/* JSON.parse makes Infinity of 1e400, and JSON.stringify null of that. */
+static void repair_number(struct repair *r)
+{
+	size_t n = strspn(r->p, "0123456789+-.eE");
+	char *after;
+	double v = strtod(r->p, &after);
+
+	if (isinf(v) && after == r->p + n) {	/* "1e309" at least */
+		memset(r->p, ' ', n);
+		memcpy(r->p, "null", 4);
+	}
+	r->p += n;
+}
+
+/* What lies deeper is left out: no application looks there. */
+static void repair_bracket(struct repair *r)
+{
+	bool opens = *r->p == '[' || *r->p == '{';
+
+	if (!opens && r->depth > 0)
+		r->depth--;
+	if (opens)
+		r->depth++;
+	r->p++;
+}
+
+static void repair(char *text, size_t n)
+{
+	struct repair r = { text, text + n, 0 };
+
+	while (r.p < r.end) {
+		char *from = r.p;
+		bool deep = r.depth >= DEPTH_MAX;
+
+		if (*r.p == '"')
+			repair_string(&r);
+		else if (*r.p == '-' || (*r.p >= '0' && *r.p <= '9'))
+			repair_number(&r);
+		else if (*r.p != '\0' && strchr("[]{}", *r.p) != NULL)
+			repair_bracket(&r);
+		else
+			r.p++;
+		if (r.p > r.end)
+			r.p = r.end;
+		if (deep && r.depth >= DEPTH_MAX)
+			memset(from, ' ', (size_t)(r.p - from));
+	}
 }
 
 static json_t *load(const char *p, size_t n)
@@ -86,11 +161,11 @@ json_t *json_text_load(struct slice text)
 	json_t *j = load(text.p, text.n);
 	char *copy;
 
-	if (j != NULL || memchr(text.p, '\\', text.n) == NULL)
+	if (j != NULL)
 		return j;
 	copy = mem_strndup(text.p, text.n);
-	if (replace_lone_surrogates(copy, copy + text.n))
-		j = load(copy, text.n);
+	repair(copy, text.n);
+	j = load(copy, text.n);
 	free(copy);
 	return j;
 }
@@ -120,7 +195,7 @@ json_t *json_text_first(struct slice array, size_t max)
 	struct buf b = { 0 };
 	size_t at = 1;
 
-	while (at < array.n && memchr(" \t\r\n", array.p[at], 4) != NULL)
+	while (at < array.n && is_space(array.p[at]))
 		at++;
 	buf_addc(&b, '[');
 	if (at < array.n) {

@@ -11,10 +11,34 @@ static bool too_large(const struct sio_nsp *nsp, const struct sio_packet *p)
 	return nsp->ops.event_max != 0 && p->json.n > nsp->ops.event_max;
 }
 
+/* A string of a CONNECT's object, that something of ours may be in. */
+static const char *remembered(const json_t *auth, const char *key, size_t max)
+{
+	const json_t *j = json_object_get(auth, key);
+	const char *text = json_string_value(j);
+
+	return text != NULL && json_string_length(j) <= max &&
+	       strlen(text) == json_string_length(j) ? text : NULL;
+}
+
+static void connect_socket(struct sio_conn *c, struct sio_nsp *nsp,
+			   json_t *auth)
+{
+	struct sio_socket *k = sio_socket_new(c, nsp);
+	struct sio_connect from = {
+		.auth = auth,
+		.pid = remembered(auth, "pid", SIO_PID_MAX),
+		.offset = remembered(auth, "offset", SIO_OFFSET_MAX),
+	};
+
+	if (from.pid == NULL || from.offset == NULL)
+		from.pid = from.offset = NULL;
+	nsp->ops.connect(nsp->ops.arg, k, &from);	/* k may be gone now */
+}
+
 static void got_connect(struct sio_conn *c, const struct sio_packet *p)
 {
 	struct sio_nsp *nsp = sio_nsp_find(c->sv, p->nsp);
-	struct sio_socket *k;
 	json_t *auth;
 
 	if (nsp == NULL) {
@@ -30,13 +54,10 @@ static void got_connect(struct sio_conn *c, const struct sio_packet *p)
 		return;
 	}
 	auth = p->json.n != 0 ? json_text_load(p->json) : json_object();
-	if (!json_is_object(auth)) {
+	if (json_is_object(auth))
+		connect_socket(c, nsp, auth);
+	else
 		sio_protocol_error(c, "CONNECT payload");
-		json_decref(auth);
-		return;
-	}
-	k = sio_socket_new(c, nsp);
-	nsp->ops.connect(nsp->ops.arg, k, auth);	/* k may be gone now */
 	json_decref(auth);
 }
 
@@ -80,6 +101,13 @@ static void deliver_event(struct sio_conn *c, struct sio_socket *k,
 		k->nsp->ops.event(k->up, k, e);
 }
 
+/* One that nobody waits for (any more) is dropped. */
+static void deliver_ack(struct sio_socket *k, const struct sio_event *e)
+{
+	if (sio_asks_take(k->asks, e->ack))
+		k->nsp->ops.acked(k->up, k, e);
+}
+
 /* Costs no more than its name. */
 static void deliver_too_large(struct sio_conn *c, struct sio_socket *k,
 			      struct slice text, struct sio_event *e)
@@ -91,17 +119,21 @@ static void deliver_too_large(struct sio_conn *c, struct sio_socket *k,
 	json_decref(name);
 }
 
-/* The whole text of an event. e: all but its name and arguments. */
-static void deliver_text(struct sio_conn *c, struct sio_socket *k,
+/* The whole text of an event or acknowledgement. e: all but what is in it. */
+static void deliver_text(struct sio_conn *c, struct sio_socket *k, bool ack,
 			 struct slice text, struct sio_event *e)
 {
 	json_t *args = json_text_load(text);
-	json_t *name = json_incref(json_array_get(args, 0));
+	json_t *name = NULL;
 
 	if (!json_is_array(args) ||
 	    (e->binary && !sio_placeholders_ok(args, e->nattachments))) {
-		sio_protocol_error(c, "event payload");
+		sio_protocol_error(c, "payload");
+	} else if (ack) {
+		e->args = args;
+		deliver_ack(k, e);
 	} else {
+		name = json_incref(json_array_get(args, 0));
 		json_array_remove(args, 0);
 		e->args = args;
 		deliver_event(c, k, name, e);
@@ -120,21 +152,21 @@ static void got_event(struct sio_conn *c, struct sio_socket *k,
 	if (too_large(k->nsp, p))
 		deliver_too_large(c, k, p->json, &e);
 	else
-		deliver_text(c, k, p->json, &e);
+		deliver_text(c, k, false, p->json, &e);
 }
 
-/* We ask for no acknowledgements: checked, then dropped. */
-static void got_ack(struct sio_conn *c, const struct sio_nsp *nsp,
+static void got_ack(struct sio_conn *c, struct sio_socket *k,
 		    const struct sio_packet *p)
 {
-	json_t *args;
+	struct sio_event e = {
+		.ack = p->ack, .too_large = too_large(k->nsp, p),
+	};
 
-	if (p->json.n == 0 || too_large(nsp, p))
-		return;
-	args = json_text_load(p->json);
-	if (!json_is_array(args))
-		sio_protocol_error(c, "acknowledgement payload");
-	json_decref(args);
+	if (e.too_large)
+		deliver_ack(k, &e);
+	else
+		deliver_text(c, k, true,
+			     p->json.n != 0 ? p->json : SLICE("[]"), &e);
 }
 
 /* What is not kept is checked now, as far as it can be: a new reference to the
@@ -160,8 +192,7 @@ static void got_binary_head(struct sio_conn *c, struct sio_nsp *nsp,
 			    const struct sio_packet *p)
 {
 	bool large = too_large(nsp, p);
-	bool keep = nsp->ops.attachments && p->type == SIO_BINARY_EVENT &&
-		    !large;
+	bool keep = nsp->ops.attachments && !large;
 	json_t *name = NULL;
 
 	if (large)
@@ -181,6 +212,7 @@ static void deliver_assembly(struct sio_conn *c, struct sio_socket *k,
 			     const struct sio_assembly *a)
 {
 	struct slice attachments[SIO_ATTACHMENTS_MAX];
+	bool ack = a->type == SIO_BINARY_ACK;
 	struct sio_event e = {
 		.ack = a->ack, .binary = true, .too_large = a->too_large,
 	};
@@ -189,7 +221,9 @@ static void deliver_assembly(struct sio_conn *c, struct sio_socket *k,
 		sio_assembly_slices(a, attachments);
 		e.attachments = attachments;
 		e.nattachments = a->count;
-		deliver_text(c, k, buf_slice(&a->text), &e);
+		deliver_text(c, k, ack, buf_slice(&a->text), &e);
+	} else if (ack) {
+		deliver_ack(k, &e);
 	} else {
 		deliver_event(c, k, a->name, &e);
 	}
@@ -209,7 +243,7 @@ void sio_got_attachment(struct sio_conn *c, struct slice data)
 	c->assembly = NULL;
 	eio_session_joined(c->session);
 	k = sio_socket_find(c, a->nsp);
-	if (a->type == SIO_BINARY_EVENT && k != NULL)
+	if (k != NULL)
 		deliver_assembly(c, k, a);
 	sio_assembly_free(&a);
 }
@@ -244,7 +278,7 @@ void sio_got_text(struct sio_conn *c, struct slice text)
 		got_event(c, k, &p);
 		break;
 	case SIO_ACK:
-		got_ack(c, nsp, &p);
+		got_ack(c, k, &p);
 		break;
 	case SIO_BINARY_EVENT:
 	case SIO_BINARY_ACK:

@@ -1,6 +1,8 @@
 #include "worker/socketio/impl.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/log.h"
 #include "common/base/mem.h"
@@ -20,6 +22,7 @@ struct sio_socket *sio_socket_new(struct sio_conn *c, struct sio_nsp *nsp)
 void sio_socket_free(struct sio_socket *k)
 {
 	list_remove(&k->node);
+	free(k->asks);
 	free(k);
 }
 
@@ -45,17 +48,17 @@ void sio_protocol_error(struct sio_conn *c, const char *what)
 
 /* Starts a frame in the server's one buffer. */
 static struct buf *begin(struct sio_server *sv, enum sio_type type,
-			 struct slice nsp, int64_t ack)
+			 unsigned attachments, struct slice nsp, int64_t ack)
 {
 	buf_clear(&sv->out);
-	sio_head_write(&sv->out, type, nsp, ack);
+	sio_head_write(&sv->out, type, attachments, nsp, ack);
 	return &sv->out;
 }
 
 void sio_send_error(struct sio_conn *c, struct slice nsp, const char *text,
 		    const char *data)
 {
-	struct buf *b = begin(c->sv, SIO_CONNECT_ERROR, nsp, SIO_NO_ACK);
+	struct buf *b = begin(c->sv, SIO_CONNECT_ERROR, 0, nsp, SIO_NO_ACK);
 
 	buf_adds(b, "{\"message\":");
 	json_out_cstr(b, text);
@@ -85,19 +88,36 @@ const char *sio_socket_namespace(const struct sio_socket *k)
 	return k->nsp->name.p;
 }
 
-void sio_accept(struct sio_socket *k)
+int sio_restore(struct sio_socket *k, const char *sid)
 {
-	struct buf *b = begin(k->conn->sv, SIO_CONNECT, k->nsp->name, SIO_NO_ACK);
+	struct slice text = { sid, strlen(sid) };
+	uint32_t instance;
+
+	if (session_id_instance(text, &instance) != 0)
+		return -EINVAL;
+	memcpy(k->id, sid, sizeof(k->id));
+	return 0;
+}
+
+void sio_accept(struct sio_socket *k, const char *pid)
+{
+	struct sio_conn *c = k->conn;
+	struct buf *b;
 
 	if (k->accepted)
 		return;
 	k->accepted = true;
+	b = begin(c->sv, SIO_CONNECT, 0, k->nsp->name, SIO_NO_ACK);
 	buf_adds(b, "{\"sid\":");
 	json_out_cstr(b, k->id);
+	if (pid != NULL) {
+		buf_adds(b, ",\"pid\":");
+		json_out_cstr(b, pid);
+	}
 	buf_addc(b, '}');
-	eio_session_send(k->conn->session, buf_slice(b), false);
-	if (k->conn->assembly == NULL)	/* its deadline is the same one */
-		eio_session_joined(k->conn->session);
+	eio_session_send(c->session, buf_slice(b), false);
+	if (c->assembly == NULL)	/* its deadline is the same one */
+		eio_session_joined(c->session);
 }
 
 void sio_refuse(struct sio_socket *k, const char *message)
@@ -117,17 +137,44 @@ bool sio_send(struct sio_socket *k, struct slice frame)
 	return eio_session_send(k->conn->session, frame, false);
 }
 
+/* All of it in one go: only what is put in meanwhile could come between. */
+bool sio_send_binary(struct sio_socket *k, struct slice frame,
+		     const struct slice *attachments, unsigned n)
+{
+	struct eio_session *s = k->conn->session;
+
+	if (!eio_session_send(s, frame, false))
+		return false;
+	for (unsigned i = 0; i < n; i++)
+		eio_session_send(s, attachments[i], true);
+	return true;
+}
+
+int64_t sio_ask(struct sio_socket *k)
+{
+	if (k->asks == NULL)
+		k->asks = mem_zalloc(sizeof(*k->asks));
+	return sio_asks_add(k->asks);
+}
+
 void sio_ack(struct sio_socket *k, int64_t ack, struct slice json)
+{
+	sio_ack_binary(k, ack, json, NULL, 0);
+}
+
+void sio_ack_binary(struct sio_socket *k, int64_t ack, struct slice json,
+		    const struct slice *attachments, unsigned n)
 {
 	struct buf *b;
 
 	if (ack == SIO_NO_ACK)
 		return;
-	b = begin(k->conn->sv, SIO_ACK, k->nsp->name, ack);
+	b = begin(k->conn->sv, n == 0 ? SIO_ACK : SIO_BINARY_ACK, n,
+		  k->nsp->name, ack);
 	buf_addc(b, '[');
 	buf_add(b, json.p, json.n);
 	buf_addc(b, ']');
-	eio_session_send(k->conn->session, buf_slice(b), false);
+	sio_send_binary(k, buf_slice(b), attachments, n);
 }
 
 uint32_t sio_mark(struct sio_socket *k)
@@ -142,13 +189,12 @@ void sio_disconnect(struct sio_socket *k, enum close_reason why)
 
 	LIST_FOREACH_SAFE(pos, tmp, &c->sockets) {
 		struct sio_socket *each = LIST_ENTRY(pos, struct sio_socket, node);
+		struct buf *b;
 
-		if (each->accepted)
-			eio_session_send(c->session,
-					 buf_slice(begin(c->sv, SIO_DISCONNECT,
-							 each->nsp->name,
-							 SIO_NO_ACK)),
-					 false);
+		if (!each->accepted)
+			continue;
+		b = begin(c->sv, SIO_DISCONNECT, 0, each->nsp->name, SIO_NO_ACK);
+		eio_session_send(c->session, buf_slice(b), false);
 	}
 	eio_session_close(c->session, why);
 }

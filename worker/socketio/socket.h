@@ -13,13 +13,25 @@ struct sio_socket;
 struct sio_server;
 
 #define SIO_NAME_MAX 128
+#define SIO_PID_MAX 128
+#define SIO_OFFSET_MAX 1024
 
-/* An event of the client; everything in it is borrowed. args is the array
- * behind the name; NULL when the event is too large (ops.event_max), or came
- * with attachments that nobody wants (ops.attachments). A name that is a number
- * comes as its decimal text, one with a NUL in it as "". */
+/* CONNECT; everything in it is borrowed. */
+struct sio_connect {
+	json_t *auth;		/* an object, empty when none was sent */
+	/* Connection state recovery: what the client remembers of its former
+	 * connection. Both; or neither, when one of them is missing, no string,
+	 * or longer than any that we gave out. (socketio.md 8) */
+	const char *pid, *offset;
+};
+
+/* An event of the client, or its acknowledgement of one of ours; everything in
+ * it is borrowed. args is the array behind the name; NULL when the packet is
+ * too large (ops.event_max), or came with attachments that nobody wants
+ * (ops.attachments). A name that is a number comes as its decimal text, one
+ * with a NUL in it as "". */
 struct sio_event {
-	const char *name;
+	const char *name;	/* NULL: an acknowledgement */
 	json_t *args;
 	int64_t ack;		/* SIO_NO_ACK: none wanted */
 	bool too_large;		/* not parsed, perhaps no JSON at all; a name of
@@ -32,23 +44,28 @@ struct sio_event {
 
 /* up: what the application attached with sio_socket_attach() (NULL before). */
 struct sio_ops {
-	/* CONNECT to this namespace; auth is an object (empty when none sent),
-	 * borrowed. The application answers with sio_accept or sio_refuse, now
-	 * or later (the socket may be gone by then: see disconnected). */
-	void (*connect)(void *arg, struct sio_socket *k, json_t *auth);
+	/* CONNECT to this namespace. The application answers with sio_accept or
+	 * sio_refuse, now or later (the socket may be gone by then: see
+	 * disconnected). */
+	void (*connect)(void *arg, struct sio_socket *k,
+			const struct sio_connect *c);
 	void (*event)(void *up, struct sio_socket *k, const struct sio_event *e);
+	/* The answer to an event with an id of sio_ask(): e->ack is that id. At
+	 * most once for each; never when the client does not answer. NULL for an
+	 * application that asks for none. */
+	void (*acked)(void *up, struct sio_socket *k, const struct sio_event *e);
 	void (*confirmed)(void *up, struct sio_socket *k, uint32_t mark);
 	/* Last call for this socket; also for one that was never accepted
 	 * (up NULL then, unless attached). */
 	void (*disconnected)(void *up, struct sio_socket *k, enum close_reason why);
 	void *arg;
-	/* Keep events with attachments, and those, for event(); otherwise they
-	 * are checked, counted and dropped, and cost no memory. */
+	/* Keep packets with attachments, and those, for event() and acked();
+	 * otherwise they are checked, counted and dropped, and cost no memory. */
 	bool attachments;
 	/* Bytes of a packet's JSON text; 0: no limit. A tree of small values
 	 * weighs 70 times its text, and takes a tenth of a second per MB. A
-	 * longer event comes as too_large, a longer acknowledgement is dropped,
-	 * a longer CONNECT ends the connection. */
+	 * longer event or acknowledgement comes as too_large, a longer CONNECT
+	 * ends the connection. */
 	size_t event_max;
 };
 
@@ -64,8 +81,14 @@ void sio_socket_attach(struct sio_socket *k, void *up);
 const char *sio_socket_id(const struct sio_socket *k);	/* SIO sid */
 struct eio_session *sio_socket_session(const struct sio_socket *k);
 const char *sio_socket_namespace(const struct sio_socket *k);	/* "/" */
-/* Answers CONNECT with the socket's id; events flow from here on. */
-void sio_accept(struct sio_socket *k);
+/* Connection state recovery, before sio_accept(): gives the socket the id that
+ * it had. 0, or -EINVAL when that is no session id. What the client missed is
+ * sent before it is accepted, too: it keeps such events until the answer. */
+int sio_restore(struct sio_socket *k, const char *sid) MUST_CHECK;
+/* Answers CONNECT with the socket's id; the client's events flow from here on.
+ * pid: the client comes back with it (at most SIO_PID_MAX bytes), and with the
+ * last string argument of the last event as its offset; NULL: no recovery. */
+void sio_accept(struct sio_socket *k, const char *pid);
 /* CONNECT_ERROR {"message":…}; the socket is gone after this, the connection
  * stays open (the client closes it). disconnected() is not called. */
 void sio_refuse(struct sio_socket *k, const char *message);
@@ -76,9 +99,19 @@ void sio_refuse_data(struct sio_socket *k, const char *message,
  * writes its name into it (sio_head_write). True: queued; false: dropped, the
  * connection is closing. */
 bool sio_send(struct sio_socket *k, struct slice frame);
+/* The same with 1 to SIO_ATTACHMENTS_MAX attachments, as its head says;
+ * nothing comes between them. */
+bool sio_send_binary(struct sio_socket *k, struct slice frame,
+		     const struct slice *attachments, unsigned n);
+/* An id for the head of the next event, so that the client acknowledges it:
+ * ops.acked. The answer to the last SIO_ASKS_MAX is awaited. */
+int64_t sio_ask(struct sio_socket *k);
 /* Answers e->ack: json is the array's inside ('{"ok":true}'). No-op for
  * SIO_NO_ACK. */
 void sio_ack(struct sio_socket *k, int64_t ack, struct slice json);
+/* The same; json has a placeholder for each of n attachments. */
+void sio_ack_binary(struct sio_socket *k, int64_t ack, struct slice json,
+		    const struct slice *attachments, unsigned n);
 /* As eio_session_mark, for confirmed(). */
 uint32_t sio_mark(struct sio_socket *k);
 /* DISCONNECT packet to all sockets of the connection, then it ends: the stock

@@ -115,9 +115,8 @@ Test(sio_packet, head_round_trip)
 		struct buf b = { 0 };
 		struct sio_packet p;
 
-		if (good[i].attachments != 0)
-			continue;
-		sio_head_write(&b, good[i].type, text(good[i].nsp), good[i].ack);
+		sio_head_write(&b, good[i].type, good[i].attachments,
+			       text(good[i].nsp), good[i].ack);
 		buf_adds(&b, good[i].json);
 		cr_assert_eq(b.p[0], '4');
 		cr_assert_eq(sio_packet_parse((struct slice){ b.p + 1, b.len - 1 },
@@ -131,14 +130,17 @@ Test(sio_packet, heads)
 {
 	struct buf b = { 0 };
 
-	sio_head_write(&b, SIO_EVENT, SLICE("/"), SIO_NO_ACK);
+	sio_head_write(&b, SIO_EVENT, 0, SLICE("/"), SIO_NO_ACK);
 	cr_expect_str_eq(buf_str(&b), "42");
 	buf_clear(&b);
-	sio_head_write(&b, SIO_ACK, SLICE("/custom"), 17);
+	sio_head_write(&b, SIO_ACK, 0, SLICE("/custom"), 17);
 	cr_expect_str_eq(buf_str(&b), "43/custom,17");
 	buf_clear(&b);
-	sio_head_write(&b, SIO_CONNECT_ERROR, SLICE("/random"), SIO_NO_ACK);
+	sio_head_write(&b, SIO_CONNECT_ERROR, 0, SLICE("/random"), SIO_NO_ACK);
 	cr_expect_str_eq(buf_str(&b), "44/random,");
+	buf_clear(&b);
+	sio_head_write(&b, SIO_BINARY_ACK, SIO_ATTACHMENTS_MAX, SLICE("/a"), 3);
+	cr_expect_str_eq(buf_str(&b), "4610-/a,3");
 	buf_free(&b);
 }
 
