@@ -115,7 +115,7 @@ static void add_device(struct chat *c, struct sio_socket *k,
 	struct device *d = device_new(c, &c->users, claims->user_id, k);
 	int64_t left_s;
 
-	d->since_ms = clock_wall_us() / 1000;
+	d->since_s = (uint32_t)(clock_wall_us() / 1000000);
 	if (claims->expires_at_s != 0) {
 		left_s = claims->expires_at_s - clock_wall_us() / 1000000;
 		d->expires_mono_ms = clock_mono_ms() + left_s * 1000 +
@@ -123,8 +123,6 @@ static void add_device(struct chat *c, struct sio_socket *k,
 	}
 	sio_socket_attach(k, d);
 	directory_seen(c->directory, claims->user_id, cluster_now_ms());
-	/* Whoever connects may send: a push wants his name and never waits. */
-	(void)directory_name(c->directory, claims->user_id);
 	stats_set(STAT_users, (int64_t)users_count(&c->users));
 	if (d->user->registered) {
 		accept_device(d);

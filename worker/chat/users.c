@@ -11,6 +11,13 @@
 #define EVENTS_MAX 8192
 #define EVENT_BYTES_MAX (4 * 1024 * 1024)
 
+/* In order of marks; head entries leave first. Idle devices, the great
+ * majority, have none of this. */
+struct pendings {
+	size_t n, cap, first;
+	struct pending entries[];
+};
+
 static bool user_is(const struct map_node *n, const void *key)
 {
 	const struct slice *id = key;
@@ -49,10 +56,9 @@ static struct user *user_get(struct users *us, const char *id)
 
 	if (u != NULL)
 		return u;
-	u = mem_zalloc(sizeof(*u) + key.n + 1);
+	u = mem_zalloc(offsetof(struct user, id) + key.n + 1);
 	memcpy(u->id, id, key.n);
 	list_init(&u->devices);
-	list_init(&u->late);
 	u->generation = ++us->generations;
 	map_insert(&us->map, &u->node, hash_bytes(key.p, key.n));
 	return u;
@@ -83,7 +89,7 @@ void device_unref(struct device *d)
 {
 	if (--d->refs > 0)
 		return;
-	free(d->pending);
+	free(d->pendings);
 	free(d);
 }
 
@@ -91,18 +97,28 @@ void user_late_add(struct user *u, struct slice frame, const char *id)
 {
 	struct late_message *m = mem_alloc(sizeof(*m) + frame.n);
 
-	list_init(&m->node);
 	memcpy(m->id, id, sizeof(m->id));
 	m->n = frame.n;
 	memcpy(m->frame, frame.p, frame.n);
-	list_append(&u->late, &m->node);
+	m->next = m;
+	if (u->late != NULL) {
+		m->next = u->late->next;
+		u->late->next = m;
+	}
+	u->late = m;
 }
 
 struct late_message *user_late_take(struct user *u)
 {
-	struct list *n = list_shift(&u->late);
+	struct late_message *last = u->late, *m;
 
-	return n != NULL ? LIST_ENTRY(n, struct late_message, node) : NULL;
+	if (last == NULL)
+		return NULL;
+	m = last->next;
+	last->next = m->next;
+	if (m == last)
+		u->late = NULL;
+	return m;
 }
 
 static void user_free(struct users *us, struct user *u)
@@ -138,53 +154,67 @@ bool device_event_begin(struct device *d, size_t bytes)
 	if (d->events >= EVENTS_MAX || d->event_bytes + bytes > EVENT_BYTES_MAX)
 		return false;
 	d->events++;
-	d->event_bytes += bytes;
+	d->event_bytes += (uint32_t)bytes;
 	return true;
 }
 
 void device_event_end(struct device *d, size_t bytes)
 {
 	d->events--;
-	d->event_bytes -= bytes;
+	d->event_bytes -= (uint32_t)bytes;
+}
+
+/* Room for one more at the end. */
+static struct pendings *make_room(struct pendings *q)
+{
+	size_t cap;
+
+	if (q != NULL && q->first + q->n < q->cap)
+		return q;
+	if (q != NULL && q->first > q->cap / 2) {
+		memmove(q->entries, q->entries + q->first,
+			q->n * sizeof(q->entries[0]));
+		q->first = 0;
+		return q;
+	}
+	cap = q != NULL ? q->cap * 2 : 4;
+	if (q == NULL)
+		q = mem_zalloc(sizeof(*q) + cap * sizeof(q->entries[0]));
+	else
+		q = mem_realloc(q, sizeof(*q) + cap * sizeof(q->entries[0]));
+	q->cap = cap;
+	return q;
 }
 
 void device_pending_add(struct device *d, uint32_t mark, const char *id,
 			int64_t now_us)
 {
-	struct pending *p;
+	struct pendings *q = make_room(d->pendings);
+	struct pending *p = &q->entries[q->first + q->n++];
 
-	if (d->first_pending + d->npending == d->cap_pending) {
-		if (d->first_pending > d->cap_pending / 2) {
-			memmove(d->pending, d->pending + d->first_pending,
-				d->npending * sizeof(*p));
-			d->first_pending = 0;
-		} else {
-			d->cap_pending = d->cap_pending ? d->cap_pending * 2 : 4;
-			d->pending = mem_realloc(d->pending, d->cap_pending *
-								     sizeof(*p));
-		}
-	}
-	p = &d->pending[d->first_pending + d->npending++];
+	d->pendings = q;
 	p->mark = mark;
 	p->written_us = now_us;
 	memcpy(p->id, id, MESSAGE_ID_LEN);
 	p->id[MESSAGE_ID_LEN] = '\0';
 }
 
+size_t device_pending_count(const struct device *d)
+{
+	return d->pendings != NULL ? d->pendings->n : 0;
+}
+
 bool device_pending_take(struct device *d, uint32_t mark, struct pending *out)
 {
-	if (d->npending == 0 ||
-	    (int32_t)(mark - d->pending[d->first_pending].mark) < 0)
+	struct pendings *q = d->pendings;
+
+	if (q == NULL || (int32_t)(mark - q->entries[q->first].mark) < 0)
 		return false;
-	*out = d->pending[d->first_pending];
-	d->first_pending++;
-	d->npending--;
-	if (d->npending == 0) {
-		/* Idle devices, the great majority, own no memory for this. */
-		free(d->pending);
-		d->pending = NULL;
-		d->cap_pending = 0;
-		d->first_pending = 0;
+	*out = q->entries[q->first];
+	q->first++;
+	if (--q->n == 0) {
+		free(q);
+		d->pendings = NULL;
 	}
 	return true;
 }

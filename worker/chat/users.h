@@ -20,7 +20,7 @@ struct pending {
 /* A message for a user whose route is being registered: written when it is,
  * before anything that comes after. */
 struct late_message {
-	struct list node;
+	struct late_message *next;
 	char id[MESSAGE_ID_LEN + 1];
 	size_t n;
 	char frame[];
@@ -29,7 +29,8 @@ struct late_message {
 struct user {
 	struct map_node node;
 	struct list devices;
-	struct list late;	/* struct late_message, while not registered */
+	struct late_message *late;	/* the last one, whose next is the first;
+					 * while not registered */
 	uint64_t generation;	/* differs from that of the same user's earlier
 				 * stay on this worker */
 	struct device *named;	/* whose socket id stands in Redis */
@@ -38,21 +39,22 @@ struct user {
 	char id[];
 };
 
-/* Reference counted: work in flight may outlive the socket. */
+struct pendings;
+
+/* Reference counted: work in flight may outlive the socket. A worker holds one
+ * of these and of the above for each idle connection: their size counts. */
 struct device {
 	struct list node;	/* in user->devices; on its own when gone */
 	struct chat *chat;
 	struct user *user;	/* NULL once the socket is gone */
 	struct sio_socket *socket;	/* NULL once it is gone */
-	unsigned refs;
-	bool accepted;		/* CONNECT answered: part of every fan-out */
-	int64_t since_ms;	/* wall clock, ms */
+	struct pendings *pendings;	/* NULL: all is confirmed */
 	int64_t expires_mono_ms;	/* 0: the token has no end */
-	unsigned events;	/* asked for and not yet answered */
-	size_t event_bytes;	/* what they hold in memory */
-	/* In order of marks; head entries leave first. */
-	struct pending *pending;
-	size_t npending, cap_pending, first_pending;
+	uint32_t since_s;	/* wall clock */
+	uint32_t event_bytes;	/* what unanswered events hold in memory */
+	uint32_t refs;
+	uint16_t events;	/* asked for and not yet answered */
+	bool accepted;		/* CONNECT answered: part of every fan-out */
 };
 
 struct users {
@@ -84,6 +86,8 @@ struct late_message *user_late_take(struct user *u);
 
 void device_pending_add(struct device *d, uint32_t mark, const char *id,
 			int64_t now_us);
+/* How many wait for their confirmation. */
+size_t device_pending_count(const struct device *d);
 /* First entry with a mark up to `mark` (serial order), removed; false: none. */
 bool device_pending_take(struct device *d, uint32_t mark, struct pending *out);
 

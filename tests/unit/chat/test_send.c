@@ -46,6 +46,7 @@ static struct {
 	int nroutes;
 	int ngets;
 	int64_t seen_message_at;
+	char named[32];		/* whose name was asked for */
 } saw;
 
 static const struct match the_match = { "m1", "anna", "ben", true };
@@ -134,7 +135,12 @@ void directory_match(struct directory *d, const char *id, directory_match_cb *cb
 }
 void directory_peers(struct directory *d, const char *u, directory_peers_cb *cb, void *arg)
 { (void)d; (void)u; (void)cb; (void)arg; }
-const char *directory_name(struct directory *d, const char *u) { (void)d; (void)u; return NULL; }
+const char *directory_name(struct directory *d, const char *u)
+{
+	(void)d;
+	snprintf(saw.named, sizeof(saw.named), "%s", u);
+	return NULL;
+}
 void directory_seen(struct directory *d, const char *u, int64_t at) { (void)d; (void)u; (void)at; }
 void directory_message_at(struct directory *d, const char *m, int64_t at)
 {
@@ -250,6 +256,7 @@ Test(send, held_until_the_match_and_last_are_known)
 	saw.match_async = false;
 	saw.match.cb(saw.match.arg, 0, &the_match);
 	cr_expect_eq(saw.nlast, 1, "one query for the stream's first use");
+	cr_expect_str_eq(saw.named, "anna", "known when a push wants it");
 	cr_expect_eq(saw.ninserts, 0);
 	send_text("m1", "three", "c", SIO_NO_ACK);
 	answer_last(0, 5000000 + 50);	/* ahead of our clock by 50 ms */
@@ -275,6 +282,7 @@ Test(send, a_stranger_costs_no_store_query)
 {
 	send_text("m2", "hi", "a", 7);
 	cr_expect_eq(saw.nlast, 0);
+	cr_expect_str_eq(saw.named, "");
 	cr_assert_eq(saw.nframes, 2);
 	cr_expect(frame_has(0, "1 42[\"error\"", "\"code\":\"INVALID_MATCH\""));
 	cr_expect(frame_has(0, "1 ", "\"tempId\":\"a\""));
@@ -319,7 +327,7 @@ Test(send, stored_is_told_and_routed)
 	cr_expect_eq(saw.routes[0].extra, ROUTE_UNREAD);
 	cr_expect_eq(saw.routes[1].kind, ENV_OWN_COPY);
 	cr_expect_str_eq(saw.routes[1].user, "anna");
-	cr_expect_eq(ben->npending, 1);
+	cr_expect_eq(device_pending_count(ben), 1);
 	cr_expect_eq(saw.seen_message_at, saw.inserts[0]->sent_at_ms);
 	answer_route(0, 0, 0, false);
 	cr_expect(list_empty(&c.due), "ben has it here: no push");
@@ -346,7 +354,7 @@ Test(send, recipient_who_is_just_connecting_gets_it_in_order)
 	cr_expect(frame_has(0, "3 42[\"message:new\"", "one"));
 	cr_expect(frame_has(1, "3 42[\"message:new\"", "two"));
 	cr_expect(frame_has(2, "3 42[\"x\"]", "x"));
-	cr_expect_eq(ben->npending, 3);
+	cr_expect_eq(device_pending_count(ben), 3);
 	answer_route(0, 0, 0, false);
 	answer_route(2, 0, 0, false);
 	cr_expect(list_empty(&c.due), "he has both");
