@@ -74,16 +74,28 @@ static void name_of(const struct stats_item *it, char out[128])
 		 it->kind == 'h' ? "_seconds" : it->kind == 'c' ? "_total" : "");
 }
 
+/* NULL: a kind of a version to come. */
+static const char *type_of(const struct stats_item *it)
+{
+	switch (it->kind) {
+	case 'c':
+		return "counter";
+	case 'g':
+		return "gauge";
+	case 'h':
+		return "histogram";
+	}
+	return NULL;
+}
+
 /* all: the sum over the workers. */
 static void add_item(struct buf *out, const struct stats_item *all, size_t hint,
 		     const struct metrics_worker *w, unsigned n)
 {
-	static const char *const types[] = { ['c'] = "counter", ['g'] = "gauge",
-					     ['h'] = "histogram" };
 	char name[128];
 
 	name_of(all, name);
-	head(out, name, types[(unsigned char)all->kind], all->help);
+	head(out, name, type_of(all), all->help);
 	if (tally_is_cluster(all)) {
 		buf_printf(out, "%s %" PRId64 "\n", name, all->value);
 		return;
@@ -112,7 +124,7 @@ static void add_items(struct buf *out, const struct metrics_worker *w,
 	for (size_t i = 0; i < all.n; i++) {
 		const struct stats_item *it = &all.items[i];
 
-		if (is_name(it->name) && strchr("cgh", it->kind) != NULL &&
+		if (is_name(it->name) && type_of(it) != NULL &&
 		    strcmp(it->name, "heartbeat_ms") != 0)
 			add_item(out, it, i, w, n);
 	}

@@ -4,6 +4,7 @@
  *   crash.SLOT  exits before READY      bad.SLOT   sends rubbish after READY
  *   deaf.SLOT   ignores STOP            mute.SLOT  does not answer queries
  *   full.SLOT   loses lent listeners, as if at its descriptor limit
+ *   whole.SLOT  reaches all backends, not just Redis
  */
 #include "config.h"
 
@@ -145,6 +146,7 @@ static void serve(unsigned slot)
 	if (fd == -1)
 		return;
 	stats_inc(STAT_messages_accepted);
+	stats_observe(STAT_store_us, 1000);
 	n = snprintf(text, sizeof(text), "%u %u on listener %u\n", hello.slot,
 		     hello.instance, slot);
 	if (send(fd, text, (size_t)n, MSG_NOSIGNAL) != n)
@@ -190,6 +192,18 @@ static void check_inheritance(void)
 	conf_free(&conf);
 }
 
+static void tell_state(void)
+{
+	bool whole = flag("whole");
+
+	stats_set(STAT_redis_up, 1);
+	stats_set(STAT_redis_sub_up, whole);
+	stats_set(STAT_postgres_up, whole);
+	stats_set(STAT_listen_up, whole);
+	stats_set(STAT_store_up, whole);
+	stats_set(STAT_heartbeat_ms, clock_mono_ms());
+}
+
 static void turn(void)
 {
 	struct pollfd p[SLOTS + 1] = { { .fd = WORKER_FD_IPC, .events = POLLIN } };
@@ -197,7 +211,7 @@ static void turn(void)
 	for (unsigned i = 0; i < SLOTS; i++)
 		p[i + 1] = (struct pollfd){ .fd = listeners[i], .events = POLLIN };
 	poll(p, SLOTS + 1, 50);
-	stats_set(STAT_heartbeat_ms, clock_mono_ms());
+	tell_state();
 	if (p[0].revents != 0)
 		receive();
 	for (unsigned i = 0; i < SLOTS; i++)
@@ -219,8 +233,7 @@ int main(void)
 	for (unsigned i = 0; i < SLOTS; i++)
 		listeners[i] = i == hello.slot ? WORKER_FD_LISTEN : -1;
 	ready.instance = hello.instance;
-	stats_set(STAT_redis_up, 1);
-	stats_set(STAT_heartbeat_ms, clock_mono_ms());
+	tell_state();
 	if (ipc_send(WORKER_FD_IPC, IPC_READY, &ready, sizeof(ready), SLICE(""),
 		     -1) != 0)
 		return 4;

@@ -41,8 +41,8 @@ static void write_conf(const struct rig *r, unsigned workers, unsigned port,
 		"node = test-node\nrun_dir = %s\n%s%s"
 		"[auth]\njwt_secret = \"s ; x\"\n"
 		"[directory]\ndatabase_url = postgresql://h/d\n", port, workers,
-		run_dir, extra, strstr(extra, "admin_listen") != NULL ? "" :
-		"admin_listen = 127.0.0.1:0\n");
+		run_dir, strstr(extra, "admin_listen") != NULL ? "" :
+		"admin_listen = 127.0.0.1:0\n", extra);
 	fclose(f);
 }
 

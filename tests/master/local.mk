@@ -23,3 +23,10 @@ tests_master_test_control_CPPFLAGS = $(MASTER_TEST_CPPFLAGS)
 tests_master_test_control_CFLAGS = $(TEST_CFLAGS) $(JANSSON_CFLAGS)
 tests_master_test_control_LDADD = $(MASTER_TEST_LIBS)
 TESTS += tests/master/test_control
+
+check_PROGRAMS += tests/master/test_admin
+tests_master_test_admin_SOURCES = tests/master/test_admin.c $(MASTER_TEST_SOURCES)
+tests_master_test_admin_CPPFLAGS = $(MASTER_TEST_CPPFLAGS)
+tests_master_test_admin_CFLAGS = $(TEST_CFLAGS) $(JANSSON_CFLAGS)
+tests_master_test_admin_LDADD = $(MASTER_TEST_LIBS)
+TESTS += tests/master/test_admin

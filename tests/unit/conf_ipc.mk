@@ -17,4 +17,10 @@ tests_unit_test_stats_CFLAGS = $(TEST_CFLAGS)
 tests_unit_test_stats_LDADD = $(IPC_LIBS) $(TEST_LIBS)
 TESTS += tests/unit/test_stats
 
+check_PROGRAMS += tests/unit/test_metrics
+tests_unit_test_metrics_SOURCES = tests/unit/test_metrics.c
+tests_unit_test_metrics_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_metrics_LDADD = master/libmaster.a $(IPC_LIBS) $(TEST_LIBS)
+TESTS += tests/unit/test_metrics
+
 include tests/master/local.mk

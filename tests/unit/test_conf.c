@@ -173,6 +173,45 @@ Test(conf, postgres_urls_of_other_clients)
 	}
 }
 
+Test(conf, host_and_port)
+{
+	static const struct {
+		const char *text, *host;
+		unsigned port;
+	} cases[] = {
+		{ "127.0.0.1:3002", "127.0.0.1", 3002 },
+		{ "localhost:0", "localhost", 0 },
+		{ "[::1]:65535", "::1", 65535 },
+		{ "[::]:00001", "::", 1 },
+		{ "", NULL, 0 }, { ":", NULL, 0 }, { ":1", NULL, 0 },
+		{ "h", NULL, 0 }, { "h:", NULL, 0 }, { "3002", NULL, 0 },
+		{ "h:65536", NULL, 0 }, { "h:000001", NULL, 0 },
+		{ "h:-1", NULL, 0 }, { "h:+1", NULL, 0 }, { "h:1 ", NULL, 0 },
+		{ "::1:80", NULL, 0 }, { "a:b:80", NULL, 0 },
+		{ "[]:1", NULL, 0 }, { "[::1]", NULL, 0 }, { "[::1:1", NULL, 0 },
+		{ "[::1]x:1", NULL, 0 }, { "[:1", NULL, 0 }, { "]:1", "]", 1 },
+	};
+	char host[CONF_HOST_MAX], longest[CONF_HOST_MAX + 8];
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		unsigned port = 7;
+		int rc = conf_host_port(cases[i].text, host, &port);
+
+		cr_expect_eq(rc, cases[i].host != NULL ? 0 : -EINVAL, "%s",
+			     cases[i].text);
+		cr_expect_eq(port, cases[i].host != NULL ? cases[i].port : 7,
+			     "%s", cases[i].text);
+		if (cases[i].host != NULL)
+			cr_expect_str_eq(host, cases[i].host);
+	}
+	memset(longest, 'x', sizeof(longest));
+	strcpy(longest + CONF_HOST_MAX - 1, ":1");
+	cr_expect_eq(conf_host_port(longest, host, &(unsigned){ 0 }), 0);
+	strcpy(longest + CONF_HOST_MAX, ":1");
+	longest[CONF_HOST_MAX - 1] = 'x';
+	cr_expect_eq(conf_host_port(longest, host, &(unsigned){ 0 }), -EINVAL);
+}
+
 /* "SECRET" stands in each for what must not be shown. */
 Test(conf, mongodb_passwords_are_escaped)
 {
@@ -284,6 +323,8 @@ Test(conf, errors_name_the_place)
 		  "FILE:2: node: contains a control character" },
 		{ "[server]\nnode = a:b\n" GOOD,
 		  "FILE:2: node: only letters, digits and . _ - are allowed" },
+		{ "[server]\nadmin_listen = ::1:3002\n",
+		  "FILE:2: admin_listen: must be HOST:PORT, [IPv6]:PORT, or empty" },
 		{ "[log]\nlog_level = loud\n" GOOD,
 		  "FILE:2: log_level: \"loud\" is not error, warning, info or "
 		  "debug" },
