@@ -43,13 +43,22 @@ static bool has_nul(const json_t *s)
 	return memchr(json_string_value(s), '\0', json_string_length(s)) != NULL;
 }
 
+/* As whoever wrote it has it: U+FFFD stands where half of a surrogate pair was,
+ * and nobody would find the text again. 1 to max bytes, no NUL. */
+static bool exact_text(const json_t *s, size_t max)
+{
+	return json_is_string(s) && json_string_length(s) != 0 &&
+	       json_string_length(s) <= max && !has_nul(s) &&
+	       strstr(json_string_value(s), "\xef\xbf\xbd") == NULL;
+}
+
 /* Ids take part in Redis keys and log lines: no control characters. */
 static bool id_ok(const json_t *s)
 {
 	const char *p = json_string_value(s);
 	size_t n = json_string_length(s);
 
-	if (n == 0 || n > PW_ID_MAX)
+	if (!exact_text(s, PW_ID_MAX))
 		return false;
 	for (size_t i = 0; i < n; i++)
 		if ((unsigned char)p[i] < 0x20 || p[i] == 0x7f)
@@ -70,7 +79,7 @@ static bool get_match_id(json_t *payload, const char **out,
 	if (!json_is_string(v))
 		return invalid(err, "matchId must be a string");
 	if (!id_ok(v))
-		return invalid(err, "matchId must be 1 to 128 bytes without control characters");
+		return invalid(err, "matchId must be 1 to 128 bytes of well-formed text without control characters");
 	*out = json_string_value(v);
 	return true;
 }
@@ -92,9 +101,8 @@ bool fields_temp_id(json_t *payload, struct buf *out, struct field_error *err)
 		json_out_int(out, n);
 		return true;
 	}
-	if (!json_is_string(v) || json_string_length(v) == 0 ||
-	    json_string_length(v) > TEMP_ID_MAX || has_nul(v))
-		return invalid(err, "tempId must be a string of 1 to 128 bytes or a safe integer");
+	if (!exact_text(v, TEMP_ID_MAX))
+		return invalid(err, "tempId must be a well-formed string of 1 to 128 bytes or a safe integer");
 	json_out_str(out, json_string_value(v), json_string_length(v));
 	return true;
 }
@@ -123,9 +131,8 @@ static bool get_media_url(json_t *payload, const char **out,
 	*out = NULL;
 	if (v == NULL)
 		return true;
-	if (!json_is_string(v) || json_string_length(v) == 0 ||
-	    json_string_length(v) > MEDIA_URL_MAX || has_nul(v))
-		return invalid(err, "mediaUrl must be a string of 1 to 2048 bytes");
+	if (!exact_text(v, MEDIA_URL_MAX))
+		return invalid(err, "mediaUrl must be a well-formed string of 1 to 2048 bytes");
 	*out = json_string_value(v);
 	return true;
 }

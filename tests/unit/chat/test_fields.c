@@ -34,6 +34,9 @@ static const struct {
 	{ "{\"matchId\":\"\",\"content\":\"hi\"}", ERR_INVALID_PAYLOAD, "matchId" },
 	{ "{\"matchId\":\"a\\u0000b\",\"content\":\"hi\"}", ERR_INVALID_PAYLOAD, "matchId" },
 	{ "{\"matchId\":\"a\\nb\",\"content\":\"hi\"}", ERR_INVALID_PAYLOAD, "matchId" },
+	{ "{\"matchId\":\"a\xef\xbf\xbd\",\"content\":\"hi\"}", ERR_INVALID_PAYLOAD, "matchId" },
+	{ "{\"matchId\":\"m\",\"content\":\"hi\",\"mediaUrl\":\"a\xef\xbf\xbd\"}", ERR_INVALID_PAYLOAD, "mediaUrl" },
+	{ "{\"matchId\":\"m\",\"content\":\"a\xef\xbf\xbd\"}", ERR_NONE, NULL },
 	{ "{\"matchId\":\"m\"}", ERR_INVALID_PAYLOAD, "content is missing" },
 	{ "{\"matchId\":\"m\",\"content\":null}", ERR_INVALID_PAYLOAD, "content is missing" },
 	{ "{\"matchId\":\"m\",\"content\":5}", ERR_INVALID_PAYLOAD, "content must be a string" },
@@ -91,6 +94,8 @@ static const struct {
 	{ "{\"tempId\":1.5}", NULL },
 	{ "{\"tempId\":\"\"}", NULL },
 	{ "{\"tempId\":\"a\\u0000\"}", NULL },
+	{ "{\"tempId\":\"a\xef\xbf\xbd\"}", NULL },	/* was a broken surrogate */
+	{ "{\"tempId\":\"a\xef\xbf\xbc\"}", "\"a\xef\xbf\xbc\"" },
 	{ "{\"tempId\":true}", NULL },
 	{ "{\"tempId\":[]}", NULL },
 };
