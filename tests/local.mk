@@ -24,6 +24,7 @@ EXTRA_DIST += tests/run tests/killed-quickstart \
 	tests/integration/lib/wait.mjs \
 	tests/integration/limits.test.mjs \
 	tests/integration/matches.test.mjs \
+	tests/integration/oddities.test.mjs \
 	tests/integration/messages.test.mjs \
 	tests/integration/races.test.mjs \
 	tests/integration/presence.test.mjs \

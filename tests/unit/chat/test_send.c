@@ -67,7 +67,7 @@ uint32_t sio_mark(struct sio_socket *k)
 {
 	return (uint32_t)(uintptr_t)k;
 }
-void sio_accept(struct sio_socket *k) { (void)k; }
+void sio_accept(struct sio_socket *k, const char *pid) { (void)k; (void)pid; }
 void sio_refuse(struct sio_socket *k, const char *m)
 {
 	sio_refuse_data(k, m, "none");
