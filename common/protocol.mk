@@ -4,7 +4,7 @@ common_libprotocol_a_SOURCES = \
 	common/protocol/eio_packet.c common/protocol/eio_packet.h \
 	common/protocol/eio_payload.c common/protocol/eio_payload.h \
 	common/protocol/envelope.c common/protocol/envelope.h \
-	common/protocol/http_body.h \
+	common/protocol/http_body.c common/protocol/http_body.h \
 	common/protocol/http_head.c common/protocol/http_head.h \
 	common/protocol/ids.c common/protocol/ids.h \
 	common/protocol/json_out.c common/protocol/json_out.h \

@@ -3,11 +3,16 @@ noinst_LIBRARIES += worker/libtransport.a
 worker_libtransport_a_SOURCES = \
 	worker/transport/client_addr.c worker/transport/client_addr.h \
 	worker/transport/conn.c worker/transport/conn.h \
+	worker/transport/conn_impl.h \
 	worker/transport/connect_rate.c worker/transport/connect_rate.h \
 	worker/transport/cors.c worker/transport/cors.h \
+	worker/transport/exchange.c \
+	worker/transport/farewell.c worker/transport/farewell.h \
 	worker/transport/handover.c worker/transport/handover.h \
 	worker/transport/listener.c worker/transport/listener.h \
+	worker/transport/polling.c worker/transport/polling.h \
 	worker/transport/request.c worker/transport/request.h \
+	worker/transport/response.c worker/transport/response.h \
 	worker/transport/transport.h \
 	worker/transport/ws.c worker/transport/ws.h \
 	worker/engineio/outbox.c worker/engineio/outbox.h \

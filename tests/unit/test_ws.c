@@ -242,8 +242,9 @@ Test(conn, answers_and_closes)
 	static const struct {
 		const char *request, *status, *body;
 	} table[] = {
-		{ "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", "200 OK", "ok" },
-		{ "GET / HTTP/1.1\r\nHost: x\r\n\r\n", "404 Not Found", "\n" },
+		{ "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+		  "\r\n", "200 OK", "ok" },
+		{ "GET / HTTP/1.0\r\nHost: x\r\n\r\n", "404 Not Found", "\n" },
 		{ "GET / HTTP/1.1\nHost: x\n\n", "400 Bad Request", "\n" },
 		{ "\x16\x03\x01\x02", NULL, NULL },
 		{ "POST /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\n"

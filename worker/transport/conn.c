@@ -1,178 +1,292 @@
-#include "worker/transport/conn.h"
+#include "worker/transport/conn_impl.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
-#include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/ipc/stats.h"
 #include "worker/engineio/session.h"
+#include "worker/transport/farewell.h"
+#include "worker/transport/handover.h"
+#include "worker/transport/listener.h"
 #include "worker/transport/ws.h"
 
-#define READ_MAX HTTP_HEAD_MAX
+/* With a head that is not whole yet, no more than can be handed over. */
+#define READ_MAX (HANDOVER_READ_MAX - HTTP_HEAD_MAX)
+/* Requests sent without waiting for answers; the rest is next turn's. */
+#define REQUESTS_PER_TURN 16
 /* An answered client's leftovers are read for so long and so far, lest a reset
  * take our answer from it. */
 #define GOODBYE_MS 2000
-#define GOODBYE_BYTES (256 * 1024)
+#define GOODBYE_BYTES (4u << 20)
 /* So many above the maximum get it: the descriptors kept for the backends must
  * outlast any number of clients. */
 #define GOODBYES_ABOVE_MAX 32
 
-enum conn_state { CONN_HEAD, CONN_ANSWER, CONN_GOODBYE };
-
-struct conn {
-	struct list node;
-	struct conns *cs;
-	struct io io;		/* io.ev NULL: nothing had to be waited for */
-	struct deadline deadline;
-	struct buf in;		/* a head that came in pieces */
-	struct buf out;		/* the answer's rest */
-	size_t drained;
-	int fd;
-	enum conn_state state;
-};
-
 static void on_ready(void *arg, int what);
 
-static void conn_free(struct conn *c, bool close_fd)
+static void watch(struct conn *c, int what)
 {
-	io_free(&c->io);
-	deadline_drop(&c->deadline);
-	list_remove(&c->node);
-	buf_free(&c->in);
-	buf_free(&c->out);
-	if (close_fd)
-		close(c->fd);
-	c->cs->count--;
-	stats_dec(STAT_connections);
-	free(c);
-}
-
-static void wait_for(struct conn *c, int what)
-{
+	if (c->watched == what)
+		return;
 	if (c->io.ev == NULL)
 		io_init(&c->io, c->cs->loop, c->fd, on_ready, c);
 	io_watch(&c->io, what);
+	c->watched = (uint8_t)what;
 }
+
+/* Each state has its deadline, counted from its beginning; a connection idles
+ * anew after each answer. */
+void conn_enter(struct conn *c, enum conn_state to)
+{
+	struct conns *cs = c->cs;
+	struct deadlines *const of[] = {
+		[CONN_IDLE] = &cs->idles,
+		[CONN_HEAD] = &cs->heads,
+		[CONN_BODY] = &cs->bodies,
+		[CONN_ANSWER] = &cs->bodies,
+		[CONN_GOODBYE] = &cs->goodbyes,
+		[CONN_DEAD] = &cs->agains,
+		[CONN_GONE] = NULL,
+	};
+
+	if (c->state == to && to != CONN_IDLE)
+		return;
+	c->state = (uint8_t)to;
+	if (of[to] != NULL)
+		deadline_arm(of[to], &c->deadline);
+	else
+		deadline_drop(&c->deadline);
+}
+
+/* --- ends --- */
+
+int conn_release(struct conn *c)
+{
+	struct conns *cs = c->cs;
+	int fd = c->fd;
+
+	io_free(&c->io);
+	conn_enter(c, CONN_GONE);
+	list_remove(&c->node);
+	list_append(&cs->gone, &c->node);
+	loop_defer(cs->loop, &cs->reap);
+	cs->count--;
+	stats_dec(STAT_connections);
+	c->polling = NULL;
+	return fd;
+}
+
+static void end(struct conn *c)
+{
+	struct polling *p = c->polling;
+
+	if (c->state == CONN_GONE)
+		return;
+	close(conn_release(c));
+	if (p != NULL)
+		polling_lost(p, c, CLOSE_CLIENT);
+}
+
+static void on_reap(void *arg)
+{
+	struct conns *cs = arg;
+	struct list *n;
+
+	while ((n = list_shift(&cs->gone)) != NULL) {
+		struct conn *c = LIST_ENTRY(n, struct conn, node);
+
+		buf_free(&c->in);
+		buf_free(&c->body);
+		buf_free(&c->out);
+		buf_free(&c->fields);
+		free(c);
+	}
+}
+
+void conn_detach(struct conn *c)
+{
+	c->polling = NULL;
+}
+
+void conn_cut(struct conn *c)
+{
+	c->polling = NULL;
+	end(c);
+}
+
+/* --- writing --- */
 
 /* The client has our answer once it closes its side. */
 static void say_goodbye(struct conn *c)
 {
-	c->state = CONN_GOODBYE;
+	conn_enter(c, CONN_GOODBYE);
+	buf_free(&c->in);
 	shutdown(c->fd, SHUT_WR);
-	deadline_arm(&c->cs->goodbyes, &c->deadline);
-	wait_for(c, IO_READ);
+	watch(c, IO_READ);
 }
 
-static void write_answer(struct conn *c)
+static void answered(struct conn *c)
+{
+	struct polling *p = c->polling;
+
+	c->polling = NULL;
+	if (p != NULL)
+		polling_answered(p);
+	if (c->then == RESPONSE_CLOSE) {
+		say_goodbye(c);
+		return;
+	}
+	conn_enter(c, CONN_IDLE);
+	if (c->reading)
+		return;
+	watch(c, IO_READ);
+	if (c->in.len != 0)
+		deadline_arm(&c->cs->agains, &c->deadline);
+}
+
+static void write_rest(struct conn *c)
 {
 	ssize_t n = send(c->fd, c->out.p, c->out.len, MSG_NOSIGNAL);
 
 	if (n == -1 && errno != EAGAIN && errno != EINTR) {
-		conn_free(c, true);
+		end(c);
 		return;
 	}
 	if (n > 0)
 		buf_consume(&c->out, (size_t)n);
 	if (c->out.len != 0)
-		wait_for(c, IO_WRITE);
-	else
-		say_goodbye(c);
-}
-
-static void write_response(struct buf *out, const struct request_verdict *v)
-{
-	stats_add(STAT_http_refused, v->status >= 400);
-	buf_printf(out,
-		   "HTTP/1.1 %u %s\r\n"
-		   "Connection: close\r\n"
-		   "Content-Type: %s\r\n"
-		   "Content-Length: %zu\r\n"
-		   "%s\r\n%s",
-		   v->status, request_reason(v->status), v->type,
-		   strlen(v->body), v->fields, v->body);
-}
-
-static void answer(struct conn *c, const struct request_verdict *v)
-{
-	c->state = CONN_ANSWER;
-	write_response(&c->out, v);
-	write_answer(c);
-}
-
-static void switch_protocols(struct conn *c, struct slice key, struct slice rest)
-{
-	struct ws_upgrade u = { .key = key, .early = rest };
-	struct ws *ws = c->cs->ws;
-	struct buf in = c->in;	/* key and rest may point into it */
-	int fd = c->fd;
-
-	c->in = (struct buf){ 0 };
-	conn_free(c, false);
-	ws_adopt(ws, fd, &u);
-	buf_free(&in);
-}
-
-/* True when the head is whole or unreadable: c is done with reading. */
-static bool try_head(struct conn *c, struct slice in)
-{
-	struct request_verdict v;
-	struct http_head h;
-	long n = http_head_parse(in.p, in.n, &h);
-
-	if (n == 0)
-		return false;
-	v = n < 0 ? request_unreadable(n) : request_judge(&h, &c->cs->env);
-	if (v.action == REQUEST_WEBSOCKET)
-		switch_protocols(c, v.key,
-				 (struct slice){ in.p + n, in.n - (size_t)n });
-	else
-		answer(c, &v);
-	return true;
-}
-
-/* A client that sends its head byte by byte does not get it parsed each time:
- * only when an empty line arrived, or too much. */
-static bool worth_parsing(const struct buf *in, size_t fresh)
-{
-	size_t from = in->len - fresh > 3 ? in->len - fresh - 3 : 0;
-
-	if (in->len >= HTTP_HEAD_MAX)
-		return true;
-	for (size_t i = from; i + 3 < in->len; i++) {
-		if (memcmp(in->p + i, "\r\n\r\n", 4) == 0)
-			return true;
-	}
-	return false;
-}
-
-static void read_head(struct conn *c)
-{
-	struct conns *cs = c->cs;
-	ssize_t n = recv(c->fd, cs->scratch.p, READ_MAX, 0);
-
-	if (n == -1 && (errno == EAGAIN || errno == EINTR)) {
-		wait_for(c, IO_READ);
 		return;
+	buf_free(&c->out);
+	answered(c);
+}
+
+static void keep_rest(struct conn *c, struct slice head, struct slice body,
+		      size_t sent)
+{
+	if (sent < head.n) {
+		buf_add(&c->out, head.p + sent, head.n - sent);
+		sent = head.n;
 	}
-	if (n <= 0) {
-		conn_free(c, true);
-		return;
-	}
-	if (c->in.len == 0) {
-		if (try_head(c, (struct slice){ cs->scratch.p, (size_t)n }))
-			return;
-		buf_add(&c->in, cs->scratch.p, (size_t)n);
+	sent -= head.n;
+	buf_reserve(&c->out, body.n - sent);
+	buf_add(&c->out, body.p + sent, body.n - sent);
+}
+
+void conn_answer(struct conn *c, const struct response *r)
+{
+	struct buf *h = &c->cs->head;
+	struct slice body = { r->body.p, c->no_body ? 0 : r->body.n };
+	struct iovec iov[2];
+	struct msghdr m = { .msg_iov = iov, .msg_iovlen = body.n != 0 ? 2 : 1 };
+	ssize_t n;
+
+	buf_clear(h);
+	response_head(h, r, c->then, buf_slice(&c->fields));
+	buf_free(&c->fields);
+	iov[0] = (struct iovec){ h->p, h->len };
+	iov[1] = (struct iovec){ (void *)(uintptr_t)body.p, body.n };
+	n = sendmsg(c->fd, &m, MSG_NOSIGNAL);
+	if (n == -1 && errno != EAGAIN && errno != EINTR) {
+		/* Not now: this may be a session's call. */
+		conn_enter(c, CONN_DEAD);
+	} else if (n == (ssize_t)(h->len + body.n)) {
+		answered(c);
 	} else {
-		buf_add(&c->in, cs->scratch.p, (size_t)n);
-		if (worth_parsing(&c->in, (size_t)n) &&
-		    try_head(c, buf_slice(&c->in)))
-			return;
+		keep_rest(c, buf_slice(h), body, n > 0 ? (size_t)n : 0);
+		conn_enter(c, CONN_ANSWER);
+		watch(c, IO_WRITE);
 	}
-	wait_for(c, IO_READ);
+}
+
+void conn_refuse(struct conn *c, const struct response *r)
+{
+	c->then = RESPONSE_CLOSE;
+	conn_answer(c, r);
+}
+
+/* --- reading --- */
+
+/* Of `in`: the requests that can be dealt with now. Gives the bytes used. */
+static size_t consume(struct conn *c, struct slice in)
+{
+	int requests = 0;
+	size_t used = 0;
+
+	c->reading = true;
+	while (used < in.n) {
+		struct slice rest = { in.p + used, in.n - used };
+		size_t n;
+
+		if (c->state == CONN_BODY) {
+			used += exchange_body(c, rest);
+			continue;
+		}
+		if (c->state > CONN_HEAD || requests++ == REQUESTS_PER_TURN)
+			break;
+		n = exchange_head(c, rest);
+		if (n == 0) {
+			conn_enter(c, CONN_HEAD);
+			break;
+		}
+		used += n;
+	}
+	c->reading = false;
+	return used;
+}
+
+/* fresh: just read. Without any: on with what waits. */
+static void take(struct conn *c, struct slice fresh)
+{
+	size_t used;
+
+	if (c->in.len == 0) {
+		used = consume(c, fresh);
+		if (used < fresh.n && c->state < CONN_GOODBYE)
+			buf_add(&c->in, fresh.p + used, fresh.n - used);
+	} else {
+		buf_add(&c->in, fresh.p, fresh.n);
+		used = consume(c, buf_slice(&c->in));
+		if (used == c->in.len || c->state >= CONN_GOODBYE)
+			buf_free(&c->in);
+		else
+			buf_consume(&c->in, used);
+	}
+	if (c->state >= CONN_ANSWER)
+		return;
+	watch(c, IO_READ);
+	if (c->state == CONN_IDLE && c->in.len != 0)
+		deadline_arm(&c->cs->agains, &c->deadline);
+}
+
+static void read_more(struct conn *c)
+{
+	struct buf *b = &c->cs->scratch;
+	size_t room = HANDOVER_READ_MAX - c->in.len;
+	ssize_t n;
+
+	/* So much behind a request that waits is no client of ours; and its
+	 * end could not be seen any more. */
+	if (room == 0 && c->state == CONN_HELD) {
+		end(c);
+		return;
+	}
+	if (room == 0) {
+		take(c, (struct slice){ 0 });
+		return;
+	}
+	n = recv(c->fd, b->p, room < READ_MAX ? room : READ_MAX, 0);
+	if (n > 0) {
+		take(c, (struct slice){ b->p, (size_t)n });
+	} else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+		end(c);
+	} else if (c->state == CONN_NEW) {
+		conn_enter(c, CONN_HEAD);
+		watch(c, IO_READ);
+	}
 }
 
 static void drain(struct conn *c)
@@ -183,7 +297,7 @@ static void drain(struct conn *c)
 		return;
 	c->drained += n > 0 ? (size_t)n : 0;
 	if (n <= 0 || c->drained > GOODBYE_BYTES)
-		conn_free(c, true);
+		end(c);
 }
 
 static void on_ready(void *arg, int what)
@@ -191,83 +305,144 @@ static void on_ready(void *arg, int what)
 	struct conn *c = arg;
 
 	(void)what;
-	switch (c->state) {
+	switch ((enum conn_state)c->state) {
+	case CONN_NEW:
+	case CONN_IDLE:
 	case CONN_HEAD:
-		read_head(c);
+	case CONN_BODY:
+	case CONN_HELD:
+		read_more(c);
 		break;
 	case CONN_ANSWER:
-		write_answer(c);
+		write_rest(c);
 		break;
 	case CONN_GOODBYE:
 		drain(c);
 		break;
+	case CONN_DEAD:
+		end(c);
+		break;
+	case CONN_GONE:
+		break;
 	}
 }
+
+/* --- times --- */
 
 static void on_overdue(struct deadline *d, void *arg)
 {
 	struct conn *c = CONTAINER_OF(d, struct conn, deadline);
-	struct request_verdict v = request_answer(408, "Request timeout\n");
+	struct response late = response_text(408, "Request timeout\n");
+	struct polling *p = c->polling;
 
 	(void)arg;
+	stats_add(STAT_http_timeouts,
+		  c->state != CONN_IDLE && c->state != CONN_GOODBYE);
 	/* A client that sent nothing is not waiting for an answer. */
-	if (c->state == CONN_HEAD && c->in.len != 0)
-		answer(c, &v);
-	else
-		conn_free(c, true);
+	if (c->state != CONN_BODY &&
+	    (c->state != CONN_HEAD || c->in.len == 0)) {
+		end(c);
+		return;
+	}
+	c->polling = NULL;
+	if (p != NULL)
+		polling_lost(p, c, CLOSE_CLIENT);
+	conn_refuse(c, &late);
 }
+
+static void on_again(struct deadline *d, void *arg)
+{
+	struct conn *c = CONTAINER_OF(d, struct conn, deadline);
+
+	(void)arg;
+	if (c->state == CONN_DEAD)
+		end(c);
+	else
+		take(c, (struct slice){ 0 });
+}
+
+/* --- beginnings --- */
 
 /* One answer, one look, gone. What was read cannot turn the close into a reset
  * that takes the answer along; whoever sends more, or later, risks that. */
-static void turn_away(struct conns *cs, int fd, const struct request_verdict *v)
+static void turn_away(struct conns *cs, int fd, const struct response *r)
 {
 	struct buf out = { 0 };
 
-	write_response(&out, v);
+	response_head(&out, r, RESPONSE_CLOSE, (struct slice){ 0 });
+	buf_add(&out, r->body.p, r->body.n);
 	(void)send(fd, out.p, out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
 	(void)recv(fd, cs->scratch.p, READ_MAX, MSG_DONTWAIT);
 	close(fd);
 	buf_free(&out);
 }
 
-void conn_new(struct conns *cs, int fd)
+/* NULL: there are too many; it was told so. */
+static struct conn *admit(struct conns *cs, int fd, const struct net_addr *peer)
 {
-	struct request_verdict full = request_answer(503, "Too many connections\n");
+	struct response full = response_text(503, "Too many connections\n");
 	size_t count = cs->count + ws_count(cs->ws);
 	struct conn *c;
 
 	if (count >= cs->max && count - cs->max >= GOODBYES_ABOVE_MAX) {
 		turn_away(cs, fd, &full);
-		return;
+		return NULL;
 	}
 	c = mem_zalloc(sizeof(*c));
 	c->cs = cs;
 	c->fd = fd;
+	c->peer = *peer;
 	deadline_init(&c->deadline);
 	list_append(&cs->all, &c->node);
 	cs->count++;
 	stats_inc(STAT_connections);
-	if (count >= cs->max) {
-		answer(c, &full);
-		return;
-	}
-	deadline_arm(&cs->heads, &c->deadline);
-	read_head(c);	/* usually the request is there */
+	if (count < cs->max)
+		return c;
+	conn_refuse(c, &full);
+	return NULL;
 }
 
-static bool sid_known(void *arg, struct slice sid)
+void conn_new(struct conns *cs, int fd, const struct net_addr *peer)
 {
-	return eio_sessions_find(arg, sid) != NULL;
+	struct conn *c = admit(cs, fd, peer);
+
+	if (c != NULL)
+		read_more(c);	/* usually the request is there */
+}
+
+void conn_adopt(struct conns *cs, int fd, const struct net_addr *peer,
+		struct slice read, enum conn_owner owner)
+{
+	struct conn *c = admit(cs, fd, peer);
+
+	if (c == NULL)
+		return;
+	c->owner = (uint8_t)owner;
+	if (read.n != 0)
+		take(c, read);
+	else
+		read_more(c);
 }
 
 void conns_init(struct conns *cs, struct loop *l, struct eio_sessions *sessions,
-		struct ws *ws, unsigned head_timeout_ms, size_t max)
+		struct ws *ws, const struct listener_conf *c, size_t max)
 {
-	*cs = (struct conns){ .loop = l, .ws = ws, .max = max };
-	cs->env = (struct request_env){ sid_known, sessions };
+	*cs = (struct conns){
+		.loop = l, .sessions = sessions, .ws = ws,
+		.path = c->path != NULL ? c->path : "/socket.io/",
+		.max_payload = c->max_payload,
+		.instance = c->instance, .max = max,
+	};
+	cs->farewells = farewells_new(l);
+	cs->pollings = pollings_new(sessions, cs->farewells);
 	list_init(&cs->all);
-	deadlines_init(&cs->heads, l, head_timeout_ms, on_overdue, cs);
+	list_init(&cs->gone);
+	task_init(&cs->reap, LOOP_REAP, on_reap, cs);
+	deadlines_init(&cs->heads, l, c->head_timeout_ms, on_overdue, cs);
+	deadlines_init(&cs->bodies, l, c->body_timeout_ms, on_overdue, cs);
+	deadlines_init(&cs->idles, l, c->keepalive_timeout_ms, on_overdue, cs);
 	deadlines_init(&cs->goodbyes, l, GOODBYE_MS, on_overdue, cs);
+	deadlines_init(&cs->agains, l, 0, on_again, cs);
 	buf_reserve(&cs->scratch, READ_MAX);
 }
 
@@ -275,9 +450,18 @@ void conns_free(struct conns *cs)
 {
 	struct list *n;
 
+	pollings_free(&cs->pollings);
 	while ((n = list_first(&cs->all)) != NULL)
-		conn_free(LIST_ENTRY(n, struct conn, node), true);
+		end(LIST_ENTRY(n, struct conn, node));
+	task_cancel(&cs->reap);
+	on_reap(cs);
+	farewells_free(&cs->farewells);
 	deadlines_free(&cs->heads);
+	deadlines_free(&cs->bodies);
+	deadlines_free(&cs->idles);
 	deadlines_free(&cs->goodbyes);
+	deadlines_free(&cs->agains);
 	buf_free(&cs->scratch);
+	buf_free(&cs->head);
+	buf_free(&cs->body);
 }

@@ -66,6 +66,7 @@ static void pause_accepting(struct listener *li, int err)
 /* False: nothing more to accept in this turn. */
 static bool accept_one(struct door *d)
 {
+	static const struct net_addr nobody;
 	struct listener *li = d->li;
 	int one = 1;
 	int fd = accept4(d->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -95,7 +96,7 @@ static bool accept_one(struct door *d)
 	li->short_of_fds = false;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	stats_inc(STAT_accepted);
-	conn_new(&li->conns, fd);
+	conn_new(&li->conns, fd, &nobody);
 	return true;
 }
 
@@ -178,7 +179,7 @@ struct listener *listener_new(struct loop *l, struct eio_sessions *sessions,
 	li->loop = l;
 	list_init(&li->doors);
 	timer_init(&li->pause, l, on_pause_over, li);
-	conns_init(&li->conns, l, sessions, ws, c->head_timeout_ms, max);
+	conns_init(&li->conns, l, sessions, ws, c, max);
 	return li;
 }
 

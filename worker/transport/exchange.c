@@ -1,0 +1,276 @@
+/* One request after the other: head, judgement, body, what is to be done. */
+#define _GNU_SOURCE	/* memmem */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "common/protocol/ids.h"
+#include "worker/engineio/session.h"
+#include "worker/transport/conn_impl.h"
+#include "worker/transport/farewell.h"
+#include "worker/transport/request.h"
+#include "worker/transport/ws.h"
+
+static const struct response bare_400 = { .status = 400 };
+
+static enum sid_state find_owner(const struct conn *c, struct slice sid,
+				 uint32_t *owner_out)
+{
+	uint32_t owner;
+
+	if (c->cs->hand_over == NULL ||
+	    session_id_instance(sid, &owner) != 0 || owner == c->cs->instance)
+		return SID_UNKNOWN;
+	switch ((enum conn_owner)c->owner) {
+	case CONN_OWNER_GONE:
+		return SID_UNKNOWN;
+	case CONN_OWNER_AWAY:
+		return SID_UNREACHABLE;
+	case CONN_OWNER_HERE:
+		break;
+	}
+	*owner_out = owner;
+	return SID_ELSEWHERE;
+}
+
+static enum sid_state find_sid(void *arg, struct slice sid, uint32_t *owner_out)
+{
+	const struct conn *c = arg;
+	const struct eio_session *s = eio_sessions_find(c->cs->sessions, sid);
+
+	if (s != NULL)
+		return polling_of(s) != NULL ? SID_POLLING : SID_WEBSOCKET;
+	if (farewell_known(c->cs->farewells, sid))
+		return SID_LEAVING;
+	return find_owner(c, sid, owner_out);
+}
+
+static struct polling *polling_by_sid(const struct conn *c, struct slice sid)
+{
+	return polling_of(eio_sessions_find(c->cs->sessions, sid));
+}
+
+/* --- what requests come to --- */
+
+static void upgrade(struct conn *c, const struct http_head *h,
+		    const struct request_verdict *v, struct slice early)
+{
+	struct ws_upgrade u = {
+		.key = v->key,
+		.extensions = http_head_field(h, "Sec-WebSocket-Extensions",
+					      NULL),
+		.early = early,
+	};
+
+	if (v->sid.n != 0)
+		u.session = eio_sessions_find(c->cs->sessions, v->sid);
+	ws_adopt(c->cs->ws, conn_release(c), &u);
+}
+
+static void hold(struct conn *c, struct slice sid)
+{
+	struct polling *p = polling_by_sid(c, sid);
+
+	conn_enter(c, CONN_HELD);
+	if (polling_get(p, c))
+		c->polling = p;
+	else
+		conn_refuse(c, &bare_400);
+}
+
+static void end_post(struct conn *c, struct slice body)
+{
+	static const struct response ok = {
+		.status = 200,
+		.type = "text/html",
+		.fields = "Cache-Control: no-store\r\n",
+		.body = { "ok", 2 },
+	};
+	struct polling *p = c->polling;
+	struct response gone = request_bad();
+
+	c->polling = NULL;
+	/* without one: it was closed properly, meanwhile */
+	if (p == NULL || polling_posted(p, body))
+		conn_answer(c, &ok);
+	else
+		conn_refuse(c, &gone);
+}
+
+/* The client waits for it before it sends the body. */
+static void ask_for_body(struct conn *c, const struct http_head *h)
+{
+	static const char go[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
+	if (h->minor == 0 || !http_head_list_has(h, "Expect", "100-continue"))
+		return;
+	/* Room for 25 bytes is there, but for a client that reads nothing. */
+	if (send(c->fd, go, sizeof(go) - 1, MSG_NOSIGNAL) != sizeof(go) - 1)
+		conn_enter(c, CONN_DEAD);
+}
+
+static void begin_post(struct conn *c, const struct http_head *h,
+		       struct slice sid, bool body_is_there)
+{
+	struct polling *p = polling_by_sid(c, sid);
+
+	conn_enter(c, CONN_BODY);
+	if (!polling_post(p, c)) {
+		conn_refuse(c, &bare_400);
+		return;
+	}
+	c->polling = p;
+	/* An empty one, or one that is too long, is answered at once. */
+	exchange_body(c, (struct slice){ 0 });
+	if (c->state == CONN_BODY && !body_is_there)
+		ask_for_body(c, h);
+}
+
+static void answer_last(struct conn *c, struct slice sid)
+{
+	struct buf body = { 0 };
+	struct response r = {
+		.status = 200,
+		.type = "text/plain; charset=UTF-8",
+		.fields = "Cache-Control: no-store\r\n",
+	};
+
+	(void)farewell_take(c->cs->farewells, sid, &body);
+	r.body = buf_slice(&body);
+	conn_answer(c, &r);
+	buf_free(&body);
+}
+
+/* in: from the head on; n: the head's length. */
+static size_t act(struct conn *c, const struct http_head *h,
+		  const struct request_verdict *v, struct slice in, size_t n)
+{
+	struct slice rest = { in.p + n, in.n - n };
+
+	switch (v->action) {
+	case REQUEST_MISUSE:
+		polling_misused(polling_by_sid(c, v->sid));
+		/* fall through */
+	case REQUEST_ANSWER:
+		/* It would have to be read to find the next request. */
+		if (v->answer.status == 400 || !http_body_done(&c->framing))
+			conn_refuse(c, &v->answer);
+		else
+			conn_answer(c, &v->answer);
+		return n;
+	case REQUEST_WEBSOCKET:
+		upgrade(c, h, v, rest);
+		return in.n;
+	case REQUEST_ELSEWHERE: {
+		struct net_addr peer = c->peer;
+
+		c->cs->hand_over(c->cs->hand_over_arg, v->owner,
+				 conn_release(c), &peer, in);
+		return in.n;
+	}
+	case REQUEST_OPEN:
+		conn_enter(c, CONN_HELD);
+		c->polling = polling_open(c->cs->pollings, c);
+		return n;
+	case REQUEST_POLL:
+		hold(c, v->sid);
+		return n;
+	case REQUEST_POST:
+		begin_post(c, h, v->sid, rest.n != 0);
+		return n;
+	case REQUEST_LAST:
+		answer_last(c, v->sid);
+		return n;
+	}
+	return n;
+}
+
+/* --- reading --- */
+
+static enum response_then then_of(const struct http_head *h)
+{
+	if (h->minor == 0)
+		return http_head_list_has(h, "Connection", "keep-alive")
+			? RESPONSE_KEEP_SAY : RESPONSE_CLOSE;
+	return http_head_list_has(h, "Connection", "close") ? RESPONSE_CLOSE
+							    : RESPONSE_KEEP;
+}
+
+/* A client that sends its head byte by byte does not get it parsed each time:
+ * only when an empty line arrived, or too much. */
+static bool worth_parsing(const struct conn *c, struct slice in)
+{
+	size_t from = c->looked > 3 ? c->looked - 3 : 0;
+
+	return c->looked == 0 || in.n >= HTTP_HEAD_MAX ||
+	       memmem(in.p + from, in.n - from, "\r\n\r\n", 4) != NULL;
+}
+
+size_t exchange_head(struct conn *c, struct slice in)
+{
+	struct request_env env = { c->cs->path, find_sid, c };
+	struct request_verdict v;
+	struct response no;
+	struct http_head h;
+	long n = worth_parsing(c, in) ? http_head_parse(in.p, in.n, &h) : 0;
+	int err;
+
+	c->looked = n == 0 ? in.n : 0;
+	if (n == 0)
+		return 0;
+	c->no_body = n > 0 && h.method.n == 4 &&
+		     memcmp(h.method.p, "HEAD", 4) == 0;
+	err = n > 0 ? http_body_begin(&h, &c->framing) : (int)n;
+	if (err != 0) {
+		no = err == -ENOTSUP
+			? response_text(501, "Transfer coding not supported\n")
+			: request_unreadable(err);
+		conn_refuse(c, &no);
+		return in.n;
+	}
+	c->then = then_of(&h);
+	v = request_judge(&h, &env);
+	c->owner = CONN_OWNER_HERE;
+	return act(c, &h, &v, in, (size_t)n);
+}
+
+static void refuse_body(struct conn *c, int err)
+{
+	struct polling *p = c->polling;
+	struct response r = request_unreadable(err);
+
+	c->polling = NULL;
+	if (err == -EFBIG) {	/* that the client can do without */
+		r = (struct response){ .status = 413 };
+		if (p != NULL)
+			polling_post_refused(p);
+	} else if (p != NULL) {
+		polling_lost(p, c, CLOSE_CLIENT);
+	}
+	buf_free(&c->body);
+	conn_refuse(c, &r);
+}
+
+size_t exchange_body(struct conn *c, struct slice in)
+{
+	struct conns *cs = c->cs;
+	bool began = c->body.len != 0;
+	struct buf *b = began ? &c->body : &cs->body;
+	size_t used;
+	int err;
+
+	if (!began)
+		buf_clear(b);
+	err = http_body_read(&c->framing, in, b, cs->max_payload, &used);
+	if (err != 0) {
+		refuse_body(c, err);
+		return in.n;
+	}
+	if (http_body_done(&c->framing)) {
+		end_post(c, buf_slice(b));
+		buf_free(&c->body);
+	} else if (!began) {	/* no memory of its own until it has to wait */
+		buf_add(&c->body, b->p, b->len);
+	}
+	return used;
+}
