@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,10 @@
 
 /* The kernel cuts it to net.core.somaxconn. */
 #define BACKLOG 4096
+/* What the kernel holds back for a client that does not read; otherwise up to
+ * tcp_wmem, megabytes each. What is on its way to one that does is not counted,
+ * so this costs no speed. */
+#define UNSENT_MAX 65536
 
 struct listeners {
 	unsigned n;
@@ -103,11 +108,14 @@ static int probe(const struct address *a)
 
 static int open_slot(struct listeners *l, unsigned slot, struct address *a)
 {
-	int fd = bound_socket(a, true);
+	int fd = bound_socket(a, true), unsent = UNSENT_MAX;
 
 	if (fd < 0)
 		return fd;
 	l->fds[slot] = fd;
+	/* Accepted connections inherit it. Not everywhere: then it is not so. */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent,
+			 sizeof(unsent));
 	if (listen(fd, BACKLOG) == -1)
 		return -errno;
 	if (get_port(a) == 0 &&

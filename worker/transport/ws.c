@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <libwebsockets.h>
@@ -269,12 +270,18 @@ static const struct lws_protocols protocols[] = {
 	{ 0 }
 };
 
-/* Closes now; CLOSED comes before this returns. */
+/* Closes now, or as soon as the loop turns. To a client that does not read
+ * libwebsockets would go on trying to write, and the kernel after it, which
+ * keeps what it holds for minutes: so the stream is shut, and then reset. */
 static void on_kill(struct deadline *d, void *arg)
 {
 	struct ws_conn *c = CONTAINER_OF(d, struct ws_conn, deadline);
+	int fd = lws_get_socket_fd(c->wsi);
+	struct linger reset = { .l_onoff = 1 };
 
 	(void)arg;
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	shutdown(fd, SHUT_RDWR);
 	lws_set_timeout(c->wsi, PENDING_TIMEOUT_KILLED_BY_PARENT,
 			LWS_TO_KILL_SYNC);
 }
