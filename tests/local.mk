@@ -19,6 +19,7 @@ EXTRA_DIST += tests/run tests/killed-quickstart \
 	tests/integration/hostile.test.mjs \
 	tests/integration/lib/client.mjs \
 	tests/integration/lib/cluster.mjs \
+	tests/integration/lib/prometheus.mjs \
 	tests/integration/lib/store.mjs \
 	tests/integration/lib/token.mjs \
 	tests/integration/lib/wait.mjs \
@@ -26,6 +27,7 @@ EXTRA_DIST += tests/run tests/killed-quickstart \
 	tests/integration/matches.test.mjs \
 	tests/integration/oddities.test.mjs \
 	tests/integration/messages.test.mjs \
+	tests/integration/metrics.test.mjs \
 	tests/integration/races.test.mjs \
 	tests/integration/presence.test.mjs \
 	tests/integration/processes.test.mjs \

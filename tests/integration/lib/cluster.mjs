@@ -93,8 +93,9 @@ export class Cluster {
     this.ended = new Promise((done) => {
       this.master.once('exit', (code, signal) => { masters.delete(this.master); this.exit = { code, signal }; done(this.exit); });
     });
-    const { port } = await this.ready();
+    const { port, admin } = await this.ready();
     this.url = `http://127.0.0.1:${port}`;
+    this.adminUrl = `http://${admin}`;
   }
 
   // Every worker serves, and reaches what it needs.
