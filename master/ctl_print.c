@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "common/base/base.h"
+#include "master/backend_rows.h"
 
 static int64_t number(const json_t *o, const char *key)
 {
@@ -86,13 +87,13 @@ static void head_cells(char out[COLUMNS][CELL], const char *const *heads,
 		snprintf(out[c], CELL, "%s", heads[c]);
 }
 
-#define STATUS_COLUMNS 9
+#define STATUS_COLUMNS 10
 
 static void status_cells(const void *arg, int row, char out[COLUMNS][CELL])
 {
 	static const char *const heads[] = { "slot", "instance", "pid", "state",
-					     "uptime", "connections", "users",
-					     "messages", "restarts" };
+					     "uptime", "connections", "polling",
+					     "users", "messages", "restarts" };
 	const json_t *slot, *stats;
 
 	if (row == -1) {
@@ -110,9 +111,76 @@ static void status_cells(const void *arg, int row, char out[COLUMNS][CELL])
 	else
 		snprintf(out[4], CELL, "-");
 	number_cell(out[5], json_object_get(stats, "connections"));
-	number_cell(out[6], json_object_get(stats, "users"));
-	number_cell(out[7], json_object_get(stats, "messages_accepted"));
-	number_cell(out[8], json_object_get(slot, "restarts"));
+	number_cell(out[6], json_object_get(stats, "sessions_polling"));
+	number_cell(out[7], json_object_get(stats, "users"));
+	number_cell(out[8], json_object_get(stats, "messages_accepted"));
+	number_cell(out[9], json_object_get(slot, "restarts"));
+}
+
+struct count {
+	const char *key, *text;
+};
+
+static const struct count message_counts[] = {
+	{ "messages_accepted", "accepted" },
+	{ "messages_duplicate", "sent again" },
+	{ "messages_failed", "failed" },
+	{ "messages_emitted", "written to devices" },
+	{ "messages_confirmed", "confirmed" },
+	{ "messages_read", "read" },
+	{ "push_queued", "pushes queued" },
+	{ "push_refused", "pushes refused" },
+	{ NULL, NULL },
+};
+
+static const struct count session_counts[] = {
+	{ "upgrades", "upgraded" },
+	{ "handed_over", "handed over" },
+	{ "handover_failed", "hand-overs failed" },
+	{ "http_timeouts", "too slow" },
+	{ "http_refused", "requests refused" },
+	{ "auth_failed", "tokens refused" },
+	{ NULL, NULL },
+};
+
+static const struct count closed_counts[] = {
+	{ "closed_client", "client left" },
+	{ "closed_ping_timeout", "no pong" },
+	{ "closed_outbox", "does not read" },
+	{ "closed_auth", "token expired" },
+	{ "closed_too_large", "too large" },
+	{ "closed_parse", "not Engine.IO" },
+	{ "closed_protocol", "not Socket.IO" },
+	{ "closed_server", "stopped" },
+	{ NULL, NULL },
+};
+
+static const struct count limit_counts[] = {
+	{ "limited_connects", "connect_rate" },
+	{ "limited_users", "user_connections" },
+	{ "limited_messages", "message_rate" },
+	{ "limited_content", "size of an event" },
+	{ NULL, NULL },
+};
+
+#define LABEL "  %-20s  "
+
+/* What there is to tell, of what there could be. */
+static void print_counts(const char *label, const json_t *totals,
+			 const struct count *counts)
+{
+	bool any = false;
+
+	printf(LABEL, label);
+	for (; counts->key != NULL; counts++) {
+		int64_t n = number(totals, counts->key);
+
+		if (n != 0)
+			printf("%s%s %" PRId64, any ? ", " : "", counts->text,
+			       n);
+		any = any || n != 0;
+	}
+	puts(any ? "" : "none");
 }
 
 static void print_backend(const char *name, const json_t *data, const char *key)
@@ -121,35 +189,49 @@ static void print_backend(const char *name, const json_t *data, const char *key)
 	int64_t up = number(json_object_get(data, "totals"), key);
 	const char *state = up == 0 ? "down" : up < ready ? "partly up" : "up";
 
-	printf("  %-22s %s", name, state);
+	printf(LABEL "%s", name, state);
 	if (up != 0 && up < ready)
 		printf(" (%" PRId64 " of %" PRId64 " workers)", up, ready);
+	putchar('\n');
+}
+
+static void print_head(const json_t *data)
+{
+	bool v6 = strchr(text(data, "host"), ':') != NULL;
+	char up[32];
+
+	duration(number(data, "uptime_ms"), up, sizeof(up));
+	printf("pairwire %s on %s: %s, %s%s%s:%" PRId64 ", up %s, %" PRId64
+	       " of %" PRId64 " workers ready\n", text(data, "version"),
+	       text(data, "node"), text(data, "state"), v6 ? "[" : "",
+	       text(data, "host"), v6 ? "]" : "", number(data, "port"), up,
+	       number(data, "ready"), number(data, "workers"));
+	if (json_is_string(json_object_get(data, "admin")))
+		printf("metrics and health: http://%s\n", text(data, "admin"));
 	putchar('\n');
 }
 
 void print_status(const json_t *data)
 {
 	const json_t *totals = json_object_get(data, "totals");
-	bool v6 = strchr(text(data, "host"), ':') != NULL;
-	char up[32];
 
-	duration(number(data, "uptime_ms"), up, sizeof(up));
-	printf("pairwire %s on %s: %s, %s%s%s:%" PRId64 ", up %s, %" PRId64
-	       " of %" PRId64 " workers ready\n\n", text(data, "version"),
-	       text(data, "node"), text(data, "state"), v6 ? "[" : "",
-	       text(data, "host"), v6 ? "]" : "", number(data, "port"), up,
-	       number(data, "ready"), number(data, "workers"));
+	print_head(data);
 	print_table((int)json_array_size(json_object_get(data, "slots")), 5,
 		    status_cells, data, STATUS_COLUMNS);
-	printf("\nin all: %" PRId64 " connections, %" PRId64 " users, %" PRId64
-	       " messages since the start\n", number(totals, "connections"),
-	       number(totals, "users"), number(totals, "messages_accepted"));
+	printf("\nin all: %" PRId64 " connections, %" PRId64 " sessions (%"
+	       PRId64 " polling), %" PRId64 " users; %" PRId64
+	       " online in the cluster\n", number(totals, "connections"),
+	       number(totals, "sessions"), number(totals, "sessions_polling"),
+	       number(totals, "users"), number(totals, "cluster_online_users"));
+	printf("\nsince the start:\n");
+	print_counts("messages", totals, message_counts);
+	print_counts("connections", totals, session_counts);
+	print_counts("sessions closed", totals, closed_counts);
+	print_counts("refused by limits", totals, limit_counts);
 	printf("\nbackends:\n");
-	print_backend("redis", data, "redis_up");
-	print_backend("redis subscription", data, "redis_sub_up");
-	print_backend("directory database", data, "postgres_up");
-	print_backend("directory changes", data, "listen_up");
-	print_backend("message store", data, "store_up");
+#define BACKEND_PRINT(name, gauge, what) print_backend(what, data, #gauge);
+	BACKEND_ROWS(BACKEND_PRINT)
+#undef BACKEND_PRINT
 }
 
 #define USER_COLUMNS 5

@@ -27,7 +27,7 @@ static int64_t number(const json_t *o, const char *key)
 
 Test(control, status)
 {
-	char out[16384], want[128];
+	char out[16384], want[128], answer[64];
 	json_t *root, *slot, *stats;
 	struct rig r;
 
@@ -52,17 +52,25 @@ Test(control, status)
 	stats = json_object_get(slot, "stats");
 	cr_expect_eq(json_object_size(stats), STAT__COUNT);
 	cr_expect_eq(number(json_object_get(stats, "store_us"), "count"), 0);
-	json_decref(root);
 
+	rig_answer(rig_connect(&r), 5000, answer);
 	cr_expect_eq(rig_ctl(&r, "status", out, sizeof(out)), 0);
 	snprintf(want, sizeof(want), "on test-node: ready, 127.0.0.1:%u, up ",
 		 r.port);
 	cr_expect_not_null(strstr(out, want), "%s", out);
 	cr_expect_not_null(strstr(out, "2 of 2 workers ready\n"), "%s", out);
 	cr_expect_not_null(strstr(out, "\nslot  instance"), "%s", out);
-	cr_expect_not_null(strstr(out, "  redis                  up\n"), "%s", out);
-	cr_expect_not_null(strstr(out, "  message store          down\n"), "%s",
+	cr_expect_not_null(strstr(out, "\n  redis                 up\n"), "%s", out);
+	cr_expect_not_null(strstr(out, "\n  message store         down\n"), "%s",
 			   out);
+	snprintf(want, sizeof(want), "\nmetrics and health: http://%s\n",
+		 json_string_value(json_object_get(root, "admin")));
+	cr_expect_not_null(strstr(out, want), "%s", out);
+	cr_expect_not_null(strstr(out, "\n  messages              accepted 1\n"),
+			   "%s", out);
+	cr_expect_not_null(strstr(out, "\n  refused by limits     none\n"), "%s",
+			   out);
+	json_decref(root);
 	rig_stop(&r);
 }
 
