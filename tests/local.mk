@@ -34,7 +34,10 @@ EXTRA_DIST += tests/run tests/killed-quickstart \
 	tests/integration/protocol.test.mjs \
 	tests/integration/push.test.mjs \
 	tests/integration/receipts.test.mjs \
-	tests/integration/store-server.test.mjs
+	tests/integration/store-server.test.mjs \
+	tests/limits/idle.test.mjs \
+	tests/limits/lib/crowd.mjs \
+	tests/limits/lib/process.mjs
 
 # What the public Socket.IO suites are run against.
 include tests/conformance/local.mk
