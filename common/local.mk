@@ -10,7 +10,8 @@ noinst_LIBRARIES += %D%/libbase.a
 	%D%/base/mem.c %D%/base/mem.h \
 	%D%/base/net_addr.c %D%/base/net_addr.h \
 	%D%/base/rate.c %D%/base/rate.h \
-	%D%/base/siphash.c %D%/base/siphash.h
+	%D%/base/siphash.c %D%/base/siphash.h \
+	%D%/base/utf8.c %D%/base/utf8.h
 
 noinst_LIBRARIES += %D%/libloop.a
 %C%_libloop_a_SOURCES = \

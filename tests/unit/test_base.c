@@ -15,6 +15,7 @@
 #include "common/base/mem.h"
 #include "common/base/rate.h"
 #include "common/base/siphash.h"
+#include "common/base/utf8.h"
 #include "common/loop/deadlines.h"
 #include "common/loop/jobs.h"
 #include "common/loop/loop.h"
@@ -363,4 +364,38 @@ Test(rate, none)
 
 	for (int i = 0; i < 1000; i++)
 		cr_expect(rate_take(&c, &full, 1));
+}
+
+Test(utf8, valid_and_not)
+{
+	static const struct {
+		struct slice text;
+		bool valid;
+	} table[] = {
+		{ SLICE(""), true },
+		{ SLICE("plain \0 text"), true },
+		{ SLICE("\xc2\x80 \xdf\xbf"), true },
+		{ SLICE("\xe0\xa0\x80 \xed\x9f\xbf \xee\x80\x80 \xef\xbf\xbf"), true },
+		{ SLICE("\xf0\x90\x80\x80 \xf4\x8f\xbf\xbf"), true },
+		{ SLICE("long enough \xf0\x9f\x99\x82 for more than one step"), true },
+		{ SLICE("\x80"), false },
+		{ SLICE("eight by\x80te"), false },
+		{ SLICE("\xbf"), false },
+		{ SLICE("\xc0\x80"), false },		/* too long a form */
+		{ SLICE("\xc1\xbf"), false },
+		{ SLICE("\xe0\x9f\xbf"), false },
+		{ SLICE("\xf0\x8f\xbf\xbf"), false },
+		{ SLICE("\xed\xa0\x80"), false },	/* a surrogate */
+		{ SLICE("\xf4\x90\x80\x80"), false },	/* above U+10FFFF */
+		{ SLICE("\xf5\x80\x80\x80"), false },
+		{ SLICE("\xff"), false },
+		{ SLICE("\xc2"), false },		/* cut off */
+		{ SLICE("\xe2\x82"), false },
+		{ SLICE("\xf0\x9f\x99"), false },
+		{ SLICE("\xe2\x28\xa1"), false },
+		{ SLICE("\xe2\x82\x28"), false },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
+		cr_expect_eq(utf8_valid(table[i].text), table[i].valid, "%zu", i);
 }
