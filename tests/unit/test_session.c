@@ -194,6 +194,37 @@ Test(session, binary_frame_is_a_message)
 	finish();
 }
 
+Test(session, base64_in_a_text_frame)
+{
+	static const struct {
+		struct slice frame;
+		const char *message;	/* NULL: closes the session */
+	} table[] = {
+		{ SLICE("bAQIDBA=="), "\1\2\3\4" },
+		{ SLICE("b"), "" },
+		{ SLICE("bAQIDBA"), NULL },
+		{ SLICE("b4abc="), NULL },
+		{ SLICE("bAQIDBA==\x1e" "4x"), NULL },
+		{ SLICE("b!"), NULL },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		struct eio_session *s;
+
+		app = (struct app){ 0 };
+		s = start(&slow_conf);
+		eio_session_frame(s, &fake.t, table[i].frame, false);
+		run_turn(loop);
+		cr_expect_eq(app.binaries, table[i].message != NULL, "%zu", i);
+		cr_expect_eq(app.closes, table[i].message == NULL, "%zu", i);
+		if (table[i].message != NULL)
+			cr_expect_str_eq(app.last, table[i].message);
+		else
+			cr_expect_eq(app.why, CLOSE_PARSE);
+		finish();
+	}
+}
+
 Test(session, heartbeat)
 {
 	struct eio_conf c = slow_conf;

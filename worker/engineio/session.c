@@ -8,6 +8,7 @@
 #include "common/base/siphash.h"
 #include "common/ipc/stats.h"
 #include "common/protocol/eio_packet.h"
+#include "common/protocol/eio_payload.h"
 #include "worker/transport/transport.h"
 
 #define BARRIER_MS 20	/* design M2 */
@@ -240,6 +241,7 @@ void eio_sessions_free(struct eio_sessions **ssp)
 	deadlines_free(&ss->barriers);
 	deadlines_free(&ss->upgrades);
 	map_free(&ss->by_sid);
+	buf_free(&ss->scratch);
 	free(ss);
 	*ssp = NULL;
 }
@@ -312,6 +314,16 @@ static void got_pong(struct eio_session *s)
 		session_mark_dirty(s);
 }
 
+/* A client without binary frames sends them like on polling. */
+static bool from_base64(struct eio_sessions *ss, struct slice *frame)
+{
+	struct slice rest = *frame;
+	bool binary;
+
+	return eio_payload_next(&rest, &ss->scratch, frame, &binary) == 1 &&
+	       binary && rest.n == 0;
+}
+
 void eio_session_frame(struct eio_session *s, struct transport *t,
 		       struct slice frame, bool binary)
 {
@@ -322,6 +334,13 @@ void eio_session_frame(struct eio_session *s, struct transport *t,
 	if (t != s->transport) {
 		upgrade_frame(s, t, frame, binary);
 		return;
+	}
+	if (!binary && frame.n != 0 && frame.p[0] == 'b') {
+		binary = true;
+		if (!from_base64(s->ss, &frame)) {
+			eio_session_close(s, CLOSE_PARSE);
+			return;
+		}
 	}
 	if (binary) {
 		s->ss->ops.message(s->up, frame, true);

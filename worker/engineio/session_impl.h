@@ -48,6 +48,7 @@ struct eio_sessions {
 	struct deadlines joins;
 	struct deadlines barriers;
 	struct deadlines upgrades;
+	struct buf scratch;		/* a message decoded */
 	uint32_t serial;
 };
 
