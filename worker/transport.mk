@@ -15,6 +15,7 @@ worker_libtransport_a_SOURCES = \
 	worker/transport/response.c worker/transport/response.h \
 	worker/transport/transport.h \
 	worker/transport/ws.c worker/transport/ws.h \
+	worker/transport/ws_deflate.c worker/transport/ws_deflate.h \
 	worker/engineio/outbox.c worker/engineio/outbox.h \
 	worker/engineio/session.c worker/engineio/session.h \
 	worker/engineio/session_impl.h worker/engineio/upgrade.c \
@@ -25,4 +26,4 @@ worker_libtransport_a_SOURCES = \
 	worker/socketio/packets.c \
 	worker/socketio/server.c \
 	worker/socketio/socket.c worker/socketio/socket.h
-worker_libtransport_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(LWS_CFLAGS) $(UV_CFLAGS) $(JANSSON_CFLAGS)
+worker_libtransport_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(LWS_CFLAGS) $(UV_CFLAGS) $(ZLIB_CFLAGS) $(JANSSON_CFLAGS)

@@ -321,7 +321,10 @@ static void build_transport(struct worker *w)
 		.max_payload = cf->max_payload,
 		.outbox_limit = cf->outbox_limit,
 	};
-	struct ws_conf ws = { .max_payload = cf->max_payload };
+	struct ws_conf ws = {
+		.max_payload = cf->max_payload,
+		.deflate = cf->permessage_deflate,
+	};
 	struct listener_conf listener = {
 		.head_timeout_ms = (unsigned)cf->head_timeout,
 		.body_timeout_ms = (unsigned)cf->body_timeout,

@@ -5,7 +5,7 @@
  *
  *	echo [--port N] [--ping-interval MS] [--ping-timeout MS]
  *	     [--connect-timeout MS] [--max-payload BYTES] [--outbox-limit BYTES]
- *	     [--connections-max N] [--debug]
+ *	     [--connections-max N] [--permessage-deflate] [--debug]
  *
  * Listens on both loopback addresses; --port 0 takes a free one. Writes
  * "listening on port N" when it does. */
@@ -194,6 +194,7 @@ static unsigned start_listening(unsigned port)
 struct options {
 	unsigned port;
 	unsigned connections_max;
+	bool deflate;
 	struct eio_conf eio;
 	bool debug;
 };
@@ -208,6 +209,7 @@ static struct options parse(int argc, char **argv)
 		{ "max-payload", required_argument, NULL, 'm' },
 		{ "outbox-limit", required_argument, NULL, 'o' },
 		{ "connections-max", required_argument, NULL, 'n' },
+		{ "permessage-deflate", no_argument, NULL, 'z' },
 		{ "debug", no_argument, NULL, 'd' },
 		{ 0 }
 	};
@@ -234,6 +236,7 @@ static struct options parse(int argc, char **argv)
 		case 'm': o.eio.max_payload = v; break;
 		case 'o': o.eio.outbox_limit = v; break;
 		case 'n': o.connections_max = v; break;
+		case 'z': o.deflate = true; break;
 		case 'd': o.debug = true; break;
 		default: exit(2);
 		}
@@ -253,7 +256,9 @@ int main(int argc, char **argv)
 	};
 	struct sio_server *sio = sio_server_new(o.eio.instance);
 	struct eio_ops up = sio_server_eio_ops(sio);
-	struct ws_conf ws_conf = { .max_payload = o.eio.max_payload };
+	struct ws_conf ws_conf = {
+		.max_payload = o.eio.max_payload, .deflate = o.deflate,
+	};
 	struct listener_conf listener_conf = {
 		.head_timeout_ms = 5000,
 		.body_timeout_ms = 5000,

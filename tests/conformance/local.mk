@@ -2,4 +2,4 @@ check_PROGRAMS += tests/conformance/echo
 tests_conformance_echo_SOURCES = tests/conformance/echo.c
 tests_conformance_echo_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 tests_conformance_echo_LDADD = worker/libtransport.a $(IPC_LIBS) $(PROTOCOL_LIBS) $(LOOP_LIBS) \
-	$(LWS_LIBS) $(UV_LIBS)
+	$(LWS_LIBS) $(UV_LIBS) $(ZLIB_LIBS)

@@ -1,7 +1,7 @@
 # Debian packages: installs what is missing, and only that. Sourced.
 
 BUILD_PACKAGES="autoconf automake autoconf-archive make gcc libc6-dev pkg-config xz-utils
-	libevent-dev libuv1-dev libwebsockets-dev libhiredis-dev libpq-dev libmongoc-dev
+	libevent-dev libuv1-dev libwebsockets-dev zlib1g-dev libhiredis-dev libpq-dev libmongoc-dev
 	libjansson-dev libjwt-dev libssl-dev libinih-dev libcriterion-dev"
 
 as_root() {

@@ -1,6 +1,6 @@
 # transport
 TRANSPORT_TEST_LIBS = worker/libtransport.a $(IPC_LIBS) $(PROTOCOL_LIBS) $(LOOP_LIBS) \
-	$(LWS_LIBS) $(UV_LIBS) $(TEST_LIBS)
+	$(LWS_LIBS) $(UV_LIBS) $(ZLIB_LIBS) $(TEST_LIBS)
 
 check_PROGRAMS += tests/unit/test_outbox
 tests_unit_test_outbox_SOURCES = tests/unit/test_outbox.c
@@ -59,3 +59,16 @@ tests_unit_test_handover_SOURCES = tests/unit/test_handover.c \
 tests_unit_test_handover_CFLAGS = $(TEST_CFLAGS)
 tests_unit_test_handover_LDADD = $(TRANSPORT_TEST_LIBS)
 TESTS += tests/unit/test_handover
+
+check_PROGRAMS += tests/unit/test_ws_deflate
+tests_unit_test_ws_deflate_SOURCES = tests/unit/test_ws_deflate.c
+tests_unit_test_ws_deflate_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_ws_deflate_LDADD = $(TRANSPORT_TEST_LIBS)
+TESTS += tests/unit/test_ws_deflate
+
+check_PROGRAMS += tests/unit/test_ws_adopt
+tests_unit_test_ws_adopt_SOURCES = tests/unit/test_ws_adopt.c \
+	tests/unit/fake_transport.c tests/unit/fake_transport.h
+tests_unit_test_ws_adopt_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_ws_adopt_LDADD = $(TRANSPORT_TEST_LIBS)
+TESTS += tests/unit/test_ws_adopt

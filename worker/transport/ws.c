@@ -1,5 +1,6 @@
 #include "worker/transport/ws.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -10,12 +11,14 @@
 
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/utf8.h"
 #include "common/ipc/stats.h"
 #include "common/loop/deadlines.h"
 #include "common/protocol/ws_frame.h"
 #include "worker/engineio/outbox.h"
 #include "worker/engineio/session.h"
 #include "worker/transport/transport.h"
+#include "worker/transport/ws_deflate.h"
 
 /* Each connection holds a buffer of this size; a longer frame comes in chunks.
  * It is also what one read takes. */
@@ -24,6 +27,7 @@
 #define TX_CHUNK 65536
 /* A client may take this long to answer our close frame. */
 #define CLOSE_MS 5000
+#define RSV1 0x40
 
 struct ws {
 	struct loop *loop;
@@ -34,6 +38,9 @@ struct ws {
 	struct io uv_ready;
 	struct lws_context *context;
 	const struct ws_upgrade *adopting;	/* ESTABLISHED is awaited now */
+	struct ws_deflate *deflate;	/* NULL: not to be negotiated */
+	struct buf packed;
+	struct buf unpacked;
 	struct deadlines closing;
 	struct deadlines dead;	/* at once, but outside any callback */
 	struct buf scratch;	/* LWS_PRE bytes, then frames being composed */
@@ -49,6 +56,8 @@ struct ws_conn {
 	struct deadline deadline;	/* closing or dead */
 	bool sent_close;
 	bool failed;			/* a write failed */
+	bool deflate;			/* negotiated */
+	bool packed;			/* the message that is coming in is */
 };
 
 static const lws_retry_bo_t no_lws_timers;
@@ -83,8 +92,28 @@ static int write_scratch(struct ws_conn *c)
 	return -EPIPE;
 }
 
-static void compose(struct ws *w, struct outbox *o)
+static void add_frame(struct ws_conn *c, struct slice packet, bool binary)
 {
+	enum ws_opcode op = binary ? WS_BINARY : WS_TEXT;
+	struct ws *w = c->ws;
+	size_t at = w->scratch.len;
+	bool packed = false;
+
+	if (c->deflate && packet.n >= WS_DEFLATE_MIN) {
+		ws_deflate_pack(w->deflate, packet, &w->packed);
+		packed = w->packed.len < packet.n;
+	}
+	if (packed)
+		packet = buf_slice(&w->packed);
+	ws_frame_head(&w->scratch, op, packet.n);
+	if (packed)
+		w->scratch.p[at] |= RSV1;
+	buf_add(&w->scratch, packet.p, packet.n);
+}
+
+static void compose(struct ws_conn *c, struct outbox *o)
+{
+	struct ws *w = c->ws;
 	struct slice packet;
 	bool binary;
 
@@ -93,9 +122,7 @@ static void compose(struct ws *w, struct outbox *o)
 		if (w->scratch.len != LWS_PRE &&
 		    w->scratch.len + WS_HEAD_MAX + packet.n > TX_CHUNK)
 			break;
-		ws_frame_head(&w->scratch, binary ? WS_BINARY : WS_TEXT,
-			      packet.n);
-		buf_add(&w->scratch, packet.p, packet.n);
+		add_frame(c, packet, binary);
 		outbox_pop(o);
 	}
 }
@@ -111,7 +138,7 @@ static int ws_flush(struct transport *t, struct outbox *o)
 			lws_callback_on_writable(c->wsi);
 			return 0;
 		}
-		compose(c->ws, o);
+		compose(c, o);
 		if (write_scratch(c) != 0)
 			return -EPIPE;
 	}
@@ -156,6 +183,11 @@ static void let_go(struct ws_conn *c, enum close_reason why)
 		eio_session_transport_gone(s, &c->transport, why);
 }
 
+static bool takes_deflate(const struct ws *w, const struct ws_upgrade *u)
+{
+	return w->deflate != NULL && ws_deflate_offered(u->extensions);
+}
+
 /* libwebsockets has written its 101. */
 static int on_established(struct ws_conn *c, struct lws *wsi, struct ws *w)
 {
@@ -165,6 +197,7 @@ static int on_established(struct ws_conn *c, struct lws *wsi, struct ws *w)
 	if (w->adopting == NULL)
 		return -1;
 	s = w->adopting->session;
+	c->deflate = takes_deflate(w, w->adopting);
 	w->adopting = NULL;
 	c->transport.ops = &ws_ops;
 	c->ws = w;
@@ -181,32 +214,56 @@ static int on_established(struct ws_conn *c, struct lws *wsi, struct ws *w)
 	return 0;
 }
 
+static void on_message(struct ws_conn *c, struct slice message, bool binary)
+{
+	struct eio_session *s = c->session;
+	struct ws *w = c->ws;
+	int rc = 0;
+
+	if (c->packed) {
+		rc = ws_deflate_unpack(w->deflate, message, w->max_payload,
+				       &w->unpacked);
+		message = buf_slice(&w->unpacked);
+	}
+	if (rc == 0 && w->deflate != NULL && !binary && !utf8_valid(message))
+		rc = -EBADMSG;
+	if (rc == 0)
+		eio_session_frame(s, &c->transport, message, binary);
+	else
+		eio_session_refuse(s, &c->transport, rc == -EMSGSIZE
+				   ? CLOSE_TOO_LARGE : CLOSE_PARSE);
+}
+
 static void on_receive(struct ws_conn *c, struct slice chunk)
 {
 	bool binary = lws_frame_is_binary(c->wsi) != 0;
-	struct eio_session *s = c->session;
+	size_t max = c->ws->max_payload;
 
-	if (s == NULL)
+	if (c->session == NULL)
 		return;
+	if (lws_is_first_fragment(c->wsi))
+		c->packed = (lws_get_reserved_bits(c->wsi) & RSV1) != 0;
+	if (c->packed)
+		max = ws_deflate_bound(max);
 	if (c->message.len + chunk.n + lws_remaining_packet_payload(c->wsi) >
-	    c->ws->max_payload) {
+	    max) {
 		/* The rest is read and dropped, so that the client gets to see
 		 * the close frame. */
 		buf_free(&c->message);
-		eio_session_refuse(s, &c->transport, CLOSE_TOO_LARGE);
+		eio_session_refuse(c->session, &c->transport, CLOSE_TOO_LARGE);
 		return;
 	}
 	if (!lws_is_final_fragment(c->wsi)) {
 		buf_add(&c->message, chunk.p, chunk.n);
 		return;
 	}
-	if (c->message.len != 0) {
-		buf_add(&c->message, chunk.p, chunk.n);
-		eio_session_frame(s, &c->transport, buf_slice(&c->message), binary);
-		buf_free(&c->message);
+	if (c->message.len == 0) {
+		on_message(c, chunk, binary);
 		return;
 	}
-	eio_session_frame(s, &c->transport, chunk, binary);
+	buf_add(&c->message, chunk.p, chunk.n);
+	on_message(c, buf_slice(&c->message), binary);
+	buf_free(&c->message);
 }
 
 static void on_closed(struct ws_conn *c)
@@ -270,6 +327,32 @@ static const struct lws_protocols protocols[] = {
 	{ 0 }
 };
 
+/* libwebsockets' own permessage-deflate would keep zlib's windows for each
+ * connection, and version 4.1 has an assertion that a client can make fail. So
+ * it has an extension that only lets RSV1 pass: its functions get and give the
+ * bytes as they are on the wire, and the rest is ws_deflate.h. */
+static const struct lws_ext_options deflate_options[] = {
+	{ "server_no_context_takeover", EXTARG_NONE },
+	{ "client_no_context_takeover", EXTARG_NONE },
+	{ 0 }
+};
+
+static int deflate_extension(struct lws_context *context,
+			     const struct lws_extension *ext, struct lws *wsi,
+			     enum lws_extension_callback_reasons reason,
+			     void *user, void *in, size_t len)
+{
+	(void)context, (void)ext, (void)wsi, (void)user, (void)len;
+	if (reason == LWS_EXT_CB_CONSTRUCT)
+		*(const struct lws_ext_options **)in = deflate_options;
+	return 0;
+}
+
+static const struct lws_extension extensions[] = {
+	{ WS_DEFLATE_NAME, deflate_extension, WS_DEFLATE_ANSWER },
+	{ 0 }
+};
+
 /* Closes now, or as soon as the loop turns. To a client that does not read
  * libwebsockets would go on trying to write, and the kernel after it, which
  * keeps what it holds for minutes: so the stream is shut, and then reset. */
@@ -327,7 +410,6 @@ static void start_context(struct ws *w)
 		.port = CONTEXT_PORT_NO_LISTEN,
 		.protocols = protocols,
 		.options = LWS_SERVER_OPTION_LIBUV |
-			   LWS_SERVER_OPTION_VALIDATE_UTF8 |
 			   LWS_SERVER_OPTION_UV_NO_SIGSEGV_SIGFPE_SPIN,
 		.foreign_loops = foreign,
 		.retry_and_idle_policy = &no_lws_timers,
@@ -337,6 +419,10 @@ static void start_context(struct ws *w)
 		.user = w,
 	};
 
+	if (w->deflate != NULL)
+		info.extensions = extensions;
+	else	/* it cannot look into compressed text: on_message() */
+		info.options |= LWS_SERVER_OPTION_VALIDATE_UTF8;
 	lws_set_log_level(LLL_ERR | LLL_WARN, log_lws);
 	w->context = lws_create_context(&info);
 	if (w->context == NULL)
@@ -353,6 +439,8 @@ struct ws *ws_new(struct loop *l, struct eio_sessions *sessions,
 	w->loop = l;
 	w->sessions = sessions;
 	w->max_payload = c->max_payload;
+	if (c->deflate)
+		w->deflate = ws_deflate_new();
 	if (uv_loop_init(&w->uv) != 0)
 		log_fatal("uv_loop_init failed");
 	start_context(w);
@@ -382,6 +470,9 @@ void ws_free(struct ws **wp)
 	uv_loop_close(&w->uv);
 	deadlines_free(&w->closing);
 	deadlines_free(&w->dead);
+	ws_deflate_free(&w->deflate);
+	buf_free(&w->packed);
+	buf_free(&w->unpacked);
 	buf_free(&w->scratch);
 	free(w);
 	*wp = NULL;
@@ -405,6 +496,9 @@ void ws_adopt(struct ws *w, int fd, const struct ws_upgrade *u)
 			"Sec-WebSocket-Version: 13\r\n"
 			"Sec-WebSocket-Key: ");
 	buf_add(&head, u->key.p, u->key.n);
+	if (takes_deflate(w, u))
+		buf_adds(&head, "\r\nSec-WebSocket-Extensions: "
+				WS_DEFLATE_ANSWER);
 	buf_adds(&head, "\r\n\r\n");
 	buf_add(&head, u->early.p, u->early.n);
 	w->adopting = u;

@@ -11,7 +11,9 @@ struct loop;
 struct ws;
 
 struct ws_conf {
-	size_t max_payload;	/* of one message of a client, in bytes */
+	size_t max_payload;	/* of one message of a client, in bytes; of a
+				 * compressed one when it is inflated */
+	bool deflate;		/* permessage-deflate with clients that offer it */
 };
 
 /* One per process: it nests itself in the loop. A failure to start is fatal. */
