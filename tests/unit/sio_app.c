@@ -10,6 +10,7 @@
  * and writes down what it is told. */
 struct buf said;
 struct sio_socket *pending;
+bool bye_when_confirmed;
 
 static void app_connect(void *arg, struct sio_socket *k,
 			const struct sio_connect *from)
@@ -90,6 +91,8 @@ static void app_confirmed(void *up, struct sio_socket *k, uint32_t mark)
 {
 	cr_assert_eq(up, k);
 	buf_printf(&said, "confirmed %u\n", mark);
+	if (bye_when_confirmed)
+		sio_disconnect(k, CLOSE_SERVER);
 }
 
 static void app_disconnected(void *up, struct sio_socket *k,
@@ -122,6 +125,7 @@ void start_with(unsigned connect_timeout_ms, size_t event_max)
 	};
 	struct eio_ops eio;
 
+	bye_when_confirmed = false;
 	loop = loop_new();
 	server = sio_server_new(1);
 	sio_server_namespace(server, "/", &ops);

@@ -10,6 +10,7 @@
 
 extern struct buf said;
 extern struct sio_socket *pending;	/* told to be answered later */
+extern bool bye_when_confirmed;
 extern struct loop *loop;
 extern struct fake_transport fake;
 extern struct eio_session *session;

@@ -335,6 +335,20 @@ Test(socket, confirmed_reaches_the_socket)
 	finish();
 }
 
+Test(socket, nothing_is_confirmed_to_a_closing_one)
+{
+	start();
+	bye_when_confirmed = true;
+	feed("40\n40/custom,");
+	eio_session_mark(session);
+	run_turn(loop);
+	buf_clear(&said);
+	feed("3");
+	expect("said", "confirmed 1\ndisconnected server\ndisconnected server\n",
+	       buf_str(&said));
+	finish();
+}
+
 Test(socket, a_closing_one_takes_nothing)
 {
 	start();

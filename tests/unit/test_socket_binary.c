@@ -25,6 +25,15 @@ Test(socket, attachments_are_kept_where_asked_for)
 	finish();
 }
 
+Test(socket, all_attachments_may_be_empty)
+{
+	start();
+	feed("40/custom,\n452-/custom,[\"m\"]\nB:\nB:");
+	expect("said", "connect custom 0\nm [] -1 binary\n+\n+\n",
+	       buf_str(&said));
+	finish();
+}
+
 Test(socket, acknowledgements_with_attachments)
 {
 	start();

@@ -448,6 +448,11 @@ void eio_session_close(struct eio_session *s, enum close_reason why)
 	loop_defer(ss->loop, &ss->reap);
 }
 
+bool eio_session_closing(const struct eio_session *s)
+{
+	return s->state == SESS_CLOSING;
+}
+
 void eio_session_joined(struct eio_session *s)
 {
 	deadline_drop(&s->joining);

@@ -103,6 +103,7 @@ uint32_t eio_session_mark(struct eio_session *s);
  * closed() comes later in this turn; nothing else comes before it. Closing
  * twice is harmless. */
 void eio_session_close(struct eio_session *s, enum close_reason why);
+bool eio_session_closing(const struct eio_session *s);
 /* The layer above has joined (a namespace is connected): connect_timeout off. */
 void eio_session_joined(struct eio_session *s);
 /* What the client began it must end within connect_timeout, else the session

@@ -48,8 +48,9 @@ void sio_assembly_slices(const struct sio_assembly *a, struct slice *out)
 	size_t at = 0;
 
 	for (unsigned i = 0; i < a->count; i++) {
-		out[i].p = a->bytes.p + at;
 		out[i].n = a->ends[i] - at;
+		/* there may be no memory where all are empty */
+		out[i].p = out[i].n != 0 ? a->bytes.p + at : NULL;
 		at = a->ends[i];
 	}
 }

@@ -87,6 +87,8 @@ static void on_confirmed(void *up, uint32_t mark)
 	LIST_FOREACH_SAFE(pos, tmp, &c->sockets) {
 		struct sio_socket *k = LIST_ENTRY(pos, struct sio_socket, node);
 
+		if (eio_session_closing(c->session))	/* a socket ended it */
+			break;
 		if (k->accepted)
 			k->nsp->ops.confirmed(k->up, k, mark);
 	}
