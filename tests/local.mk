@@ -9,7 +9,7 @@ dist_check_SCRIPTS += tests/check-includes
 TESTS += tests/check-includes
 
 EXTRA_DIST += tests/run tests/killed-quickstart \
-	tests/lib/apt.sh tests/lib/report.sh tests/lib/servers.sh tests/lib/with-servers \
+	tests/lib/apt.sh tests/lib/fuzz tests/lib/report.sh tests/lib/servers.sh tests/lib/with-servers \
 	tests/ferretdb/go.mod tests/ferretdb/go.sum \
 	tests/ferretdb/main.go tests/ferretdb/proxy.go \
 	tests/integration/package.json tests/integration/package-lock.json \
@@ -41,6 +41,9 @@ EXTRA_DIST += tests/run tests/killed-quickstart \
 
 # What the public Socket.IO suites are run against.
 include tests/conformance/local.mk
+
+# Parsers and state machines against any bytes at all.
+include tests/fuzz/local.mk
 
 # Of distcheck, too.
 EXTRA_DIST += tests/installed

@@ -1,0 +1,50 @@
+# Fuzz targets: fuzzers when configured with --enable-fuzzing (make fuzzers), else
+# tests that replay the corpora.
+FUZZERS = \
+	tests/fuzz/fuzz_eio_payload \
+	tests/fuzz/fuzz_http_head \
+	tests/fuzz/fuzz_proxy_header \
+	tests/fuzz/fuzz_session \
+	tests/fuzz/fuzz_sio_packet
+check_PROGRAMS += $(FUZZERS)
+EXTRA_DIST += tests/fuzz/corpus \
+	tests/fuzz/eio_payload.dict tests/fuzz/http_head.dict \
+	tests/fuzz/proxy_header.dict tests/fuzz/session.dict tests/fuzz/sio_packet.dict
+
+if FUZZING
+FUZZ_MAIN =
+else
+check_LIBRARIES += tests/fuzz/libreplay.a
+tests_fuzz_libreplay_a_SOURCES = tests/fuzz/replay.c tests/fuzz/fuzz.h
+FUZZ_MAIN = tests/fuzz/libreplay.a
+TESTS += $(FUZZERS)
+endif
+
+tests_fuzz_fuzz_eio_payload_SOURCES = tests/fuzz/fuzz_eio_payload.c tests/fuzz/fuzz.h
+tests_fuzz_fuzz_eio_payload_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_eio_payload_LDADD = $(FUZZ_MAIN) $(PROTOCOL_LIBS)
+
+tests_fuzz_fuzz_http_head_SOURCES = tests/fuzz/fuzz_http_head.c tests/fuzz/fuzz.h
+tests_fuzz_fuzz_http_head_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_http_head_LDADD = $(FUZZ_MAIN) $(PROTOCOL_LIBS)
+
+tests_fuzz_fuzz_proxy_header_SOURCES = tests/fuzz/fuzz_proxy_header.c tests/fuzz/fuzz.h
+tests_fuzz_fuzz_proxy_header_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_proxy_header_LDADD = $(FUZZ_MAIN) $(PROTOCOL_LIBS)
+
+tests_fuzz_fuzz_sio_packet_SOURCES = tests/fuzz/fuzz_sio_packet.c tests/fuzz/fuzz.h
+tests_fuzz_fuzz_sio_packet_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+tests_fuzz_fuzz_sio_packet_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_sio_packet_LDADD = $(FUZZ_MAIN) worker/libtransport.a $(PROTOCOL_LIBS)
+
+# Before LOOP_LIBS: fake_loop.o takes the place of loop.o.
+tests_fuzz_fuzz_session_SOURCES = tests/fuzz/fuzz_session.c tests/fuzz/fuzz.h \
+	tests/fuzz/session_app.c tests/fuzz/session_streams.c tests/fuzz/session_world.h \
+	tests/fuzz/fake_loop.c tests/fuzz/fake_loop.h
+tests_fuzz_fuzz_session_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+tests_fuzz_fuzz_session_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_session_LDADD = $(FUZZ_MAIN) worker/libtransport.a $(IPC_LIBS) \
+	$(PROTOCOL_LIBS) $(LOOP_LIBS)
+
+.PHONY: fuzzers
+fuzzers: $(FUZZERS)
