@@ -1,6 +1,7 @@
 /* Deadlines of one common length, kept by many objects: a list in order of
  * expiry with a single timer, so arming, moving and dropping one is O(1)
- * whatever the number of sessions. Expiries of the same tick run together. */
+ * whatever the number of sessions. Expiries that follow another within 1/256 of
+ * the length wait until then, and run together. */
 #ifndef PW_DEADLINES_H
 #define PW_DEADLINES_H
 

@@ -253,6 +253,51 @@ static void expired(struct deadline *d, void *arg)
 		loop_stop(arg);
 }
 
+struct batch_probe {
+	struct loop *loop;
+	struct deadline d[50];
+	unsigned expired;
+	unsigned turns;		/* of the loop, in which some did */
+	int64_t at_ms;
+};
+
+static void batch_expired(struct deadline *d, void *arg)
+{
+	struct batch_probe *p = arg;
+	int64_t now = clock_mono_us() / 1000;
+
+	(void)d;
+	if (now != p->at_ms)
+		p->turns++;
+	p->at_ms = now;
+	if (++p->expired == ARRAY_SIZE(p->d))
+		loop_stop(p->loop);
+}
+
+/* Armed a millisecond apart; each would wake the loop by itself. */
+Test(loop, deadlines_close_together_run_together, .timeout = 20)
+{
+	struct batch_probe p = { .loop = loop_new() };
+	struct deadlines q;
+	int64_t first_us = clock_mono_us(), span_ms;
+
+	deadlines_init(&q, p.loop, 2560, batch_expired, &p);
+	for (size_t i = 0; i < ARRAY_SIZE(p.d); i++) {
+		int64_t armed_us = clock_mono_us();
+
+		deadline_init(&p.d[i]);
+		deadline_arm(&q, &p.d[i]);
+		while (clock_mono_us() < armed_us + 1000)
+			;
+	}
+	span_ms = clock_mono_us() / 1000 - first_us / 1000;
+	loop_run(p.loop);
+	cr_expect_leq(p.turns, span_ms / 10 + 2, "%u turns", p.turns);
+	cr_expect_geq(p.at_ms, first_us / 1000 + 2560 + 49);
+	deadlines_free(&q);
+	loop_free(&p.loop);
+}
+
 Test(loop, deadlines_in_order, .timeout = 5)
 {
 	struct loop *l = loop_new();
