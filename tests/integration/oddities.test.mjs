@@ -223,7 +223,8 @@ const tests = {
   },
 };
 
-const transports = { websocket: ['websocket'] };
+const transports = { websocket: ['websocket'], polling: ['polling'], upgraded: ['polling', 'websocket'] };
 
-await suite({}, Object.fromEntries(Object.entries(transports).flatMap(([name, list]) =>
+// One worker: what is sent matters here, not where it arrives.
+await suite({ server: { workers: 1 } }, Object.fromEntries(Object.entries(transports).flatMap(([name, list]) =>
   Object.entries(tests).map(([what, fn]) => [`${what} (${name})`, async (c) => fn(await Talk.start(c, { transports: list }))]))));
