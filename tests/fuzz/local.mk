@@ -2,14 +2,17 @@
 # tests that replay the corpora.
 FUZZERS = \
 	tests/fuzz/fuzz_eio_payload \
+	tests/fuzz/fuzz_http_body \
 	tests/fuzz/fuzz_http_head \
 	tests/fuzz/fuzz_proxy_header \
 	tests/fuzz/fuzz_session \
-	tests/fuzz/fuzz_sio_packet
+	tests/fuzz/fuzz_sio_packet \
+	tests/fuzz/fuzz_ws_message
 check_PROGRAMS += $(FUZZERS)
 EXTRA_DIST += tests/fuzz/corpus \
-	tests/fuzz/eio_payload.dict tests/fuzz/http_head.dict \
-	tests/fuzz/proxy_header.dict tests/fuzz/session.dict tests/fuzz/sio_packet.dict
+	tests/fuzz/eio_payload.dict tests/fuzz/http_body.dict tests/fuzz/http_head.dict \
+	tests/fuzz/proxy_header.dict tests/fuzz/session.dict tests/fuzz/sio_packet.dict \
+	tests/fuzz/ws_message.dict
 
 if FUZZING
 FUZZ_MAIN =
@@ -23,6 +26,10 @@ endif
 tests_fuzz_fuzz_eio_payload_SOURCES = tests/fuzz/fuzz_eio_payload.c tests/fuzz/fuzz.h
 tests_fuzz_fuzz_eio_payload_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_eio_payload_LDADD = $(FUZZ_MAIN) $(PROTOCOL_LIBS)
+
+tests_fuzz_fuzz_http_body_SOURCES = tests/fuzz/fuzz_http_body.c tests/fuzz/fuzz.h
+tests_fuzz_fuzz_http_body_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_http_body_LDADD = $(FUZZ_MAIN) $(PROTOCOL_LIBS)
 
 tests_fuzz_fuzz_http_head_SOURCES = tests/fuzz/fuzz_http_head.c tests/fuzz/fuzz.h
 tests_fuzz_fuzz_http_head_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
@@ -45,6 +52,10 @@ tests_fuzz_fuzz_session_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 tests_fuzz_fuzz_session_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_session_LDADD = $(FUZZ_MAIN) worker/libtransport.a $(IPC_LIBS) \
 	$(PROTOCOL_LIBS) $(LOOP_LIBS)
+
+tests_fuzz_fuzz_ws_message_SOURCES = tests/fuzz/fuzz_ws_message.c tests/fuzz/fuzz.h
+tests_fuzz_fuzz_ws_message_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_ws_message_LDADD = $(FUZZ_MAIN) worker/libtransport.a $(BASE_LIBS) $(ZLIB_LIBS)
 
 .PHONY: fuzzers
 fuzzers: $(FUZZERS)
