@@ -1,26 +1,27 @@
-/* The protocol layers with nothing of chat: behaves as the server that the
- * public Socket.IO v5 test suite expects. Namespaces "/" and "/custom"; on
- * CONNECT the event "auth" with its payload; "message" comes back as
- * "message-back", "message-with-ack" as its acknowledgement.
+/* The protocol layers with nothing of chat: behaves as the servers that the
+ * public test suites of Engine.IO v4 and Socket.IO v5 expect.
  *
- *	echo [--port N] [--ping-interval MS] [--ping-timeout MS]
- *	     [--connect-timeout MS] [--max-payload BYTES] [--outbox-limit BYTES]
- *	     [--connections-max N] [--permessage-deflate] [--debug]
+ *	echo [--protocol socket.io|engine.io] [--port N] [--workers N]
+ *	     [--ping-interval MS] [--ping-timeout MS] [--connect-timeout MS]
+ *	     [--upgrade-timeout MS] [--max-payload BYTES] [--outbox-limit BYTES]
+ *	     [--connections-max N] [--permessage-deflate]
+ *	     [--recovery] [--debug]
  *
+ * engine.io: every message, text or binary, comes back. Path /engine.io/.
+ * socket.io: namespaces "/" and "/custom", see socket_echo.c. Path /socket.io/.
  * Listens on both loopback addresses; --port 0 takes a free one. Writes
- * "listening on port N" when it does. */
-#include <arpa/inet.h>
-#include <errno.h>
+ * "listening on port N" when it does. --workers: as many processes, whose
+ * sessions are handed over between them. --recovery: clients that come back to
+ * the same worker get what they missed. */
+#include "tests/conformance/echo.h"
+
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "common/base/log.h"
-#include "common/base/mem.h"
 #include "common/loop/loop.h"
 #include "worker/socketio/socket.h"
 #include "worker/transport/listener.h"
@@ -30,262 +31,150 @@ struct echo {
 	struct loop *loop;
 	struct eio_sessions *sessions;
 	struct listener *listener;
-	struct buf out;
 };
-
-static struct echo echo;
-
-/* "4<type>[<n>-][<nsp>,][<ack>]" */
-static struct buf *begin(struct sio_socket *k, enum sio_type type, unsigned n,
-			 int64_t ack)
-{
-	const char *nsp = sio_socket_namespace(k);
-
-	buf_clear(&echo.out);
-	if (n == 0) {
-		sio_head_write(&echo.out, type, 0,
-			       (struct slice){ nsp, strlen(nsp) }, ack);
-		return &echo.out;
-	}
-	buf_printf(&echo.out, "4%d%u-", (int)type, n);
-	if (strcmp(nsp, "/") != 0)
-		buf_printf(&echo.out, "%s,", nsp);
-	if (ack != SIO_NO_ACK)
-		buf_printf(&echo.out, "%lld", (long long)ack);
-	return &echo.out;
-}
-
-/* One socket. "auth" leaves a moment behind the answer to CONNECT: the suite's
- * own client loses the second of two frames that come in one segment. */
-struct peer {
-	struct sio_socket *socket;
-	struct timer greeting;
-	char *auth;
-};
-
-static void greet(void *arg)
-{
-	struct peer *p = arg;
-	struct buf *b = begin(p->socket, SIO_EVENT, 0, SIO_NO_ACK);
-
-	buf_adds(b, "[\"auth\",");
-	buf_adds(b, p->auth);
-	buf_addc(b, ']');
-	sio_send(p->socket, buf_slice(b));
-}
-
-static void on_connect(void *arg, struct sio_socket *k,
-		       const struct sio_connect *from)
-{
-	struct peer *p = mem_zalloc(sizeof(*p));
-
-	(void)arg;
-	p->socket = k;
-	p->auth = json_dumps(from->auth, JSON_COMPACT);
-	timer_init(&p->greeting, echo.loop, greet, p);
-	timer_arm(&p->greeting, 5);
-	sio_socket_attach(k, p);
-	sio_accept(k, NULL);
-}
-
-static void send_back(struct sio_socket *k, const struct sio_event *e, bool ack)
-{
-	unsigned n = e->nattachments;
-	enum sio_type type = ack ? (n != 0 ? SIO_BINARY_ACK : SIO_ACK)
-				 : (n != 0 ? SIO_BINARY_EVENT : SIO_EVENT);
-	struct buf *b = begin(k, type, n, ack ? e->ack : SIO_NO_ACK);
-	char *args = json_dumps(e->args, JSON_COMPACT);
-
-	if (ack) {
-		buf_adds(b, args);
-	} else {
-		buf_adds(b, "[\"message-back\"");
-		if (json_array_size(e->args) != 0)
-			buf_addc(b, ',');
-		buf_adds(b, args + 1);
-	}
-	sio_send(k, buf_slice(b));
-	for (unsigned i = 0; i < n; i++)
-		eio_session_send(sio_socket_session(k), e->attachments[i], true);
-	free(args);
-}
-
-static void on_event(void *up, struct sio_socket *k, const struct sio_event *e)
-{
-	(void)up;
-	if (strcmp(e->name, "message") == 0)
-		send_back(k, e, false);
-	else if (strcmp(e->name, "message-with-ack") == 0 && e->ack != SIO_NO_ACK)
-		send_back(k, e, true);
-}
-
-static void on_confirmed(void *up, struct sio_socket *k, uint32_t mark)
-{
-	(void)up;
-	(void)k;
-	(void)mark;
-}
-
-static void on_disconnected(void *up, struct sio_socket *k, enum close_reason why)
-{
-	struct peer *p = up;
-
-	timer_free(&p->greeting);
-	free(p->auth);
-	free(p);
-	log_debug("disconnected sid=%s reason=%s", sio_socket_id(k),
-		  close_reason_name(why));
-}
 
 static void on_term(void *arg)
 {
-	(void)arg;
-	listener_drain(echo.listener);
-	eio_sessions_close_all(echo.sessions, CLOSE_SERVER);
-	loop_stop(echo.loop);
+	struct echo *e = arg;
+
+	listener_drain(e->listener);
+	eio_sessions_close_all(e->sessions, CLOSE_SERVER);
+	loop_stop(e->loop);
 }
 
-static int listen_on(int family, unsigned port)
+static struct listener_conf listener_conf(const struct echo_options *o,
+					  const struct echo_worker *w)
 {
-	struct sockaddr_in6 six = {
-		.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT,
-		.sin6_port = htons((uint16_t)port),
-	};
-	struct sockaddr_in four = {
-		.sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-		.sin_port = htons((uint16_t)port),
-	};
-	bool v6 = family == AF_INET6;
-	const void *addr = v6 ? (const void *)&six : &four;
-	int one = 1;
-	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (fd == -1)
-		return -1;
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (v6)
-		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
-	if (bind(fd, addr, v6 ? sizeof(six) : sizeof(four)) == -1 ||
-	    listen(fd, 1024) == -1) {
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
-
-static unsigned start_listening(unsigned port)
-{
-	struct sockaddr_in bound;
-	socklen_t n = sizeof(bound);
-	int four = listen_on(AF_INET, port), six;
-
-	if (four == -1)
-		log_fatal("listening on 127.0.0.1:%u: %s", port, strerror(errno));
-	getsockname(four, (struct sockaddr *)&bound, &n);
-	port = ntohs(bound.sin_port);
-	listener_add(echo.listener, 0, four);
-	six = listen_on(AF_INET6, port);
-	if (six != -1)
-		listener_add(echo.listener, 1, six);
-	return port;
-}
-
-struct options {
-	unsigned port;
-	unsigned connections_max;
-	bool deflate;
-	struct eio_conf eio;
-	bool debug;
-};
-
-static struct options parse(int argc, char **argv)
-{
-	static const struct option names[] = {
-		{ "port", required_argument, NULL, 'p' },
-		{ "ping-interval", required_argument, NULL, 'i' },
-		{ "ping-timeout", required_argument, NULL, 't' },
-		{ "connect-timeout", required_argument, NULL, 'c' },
-		{ "max-payload", required_argument, NULL, 'm' },
-		{ "outbox-limit", required_argument, NULL, 'o' },
-		{ "connections-max", required_argument, NULL, 'n' },
-		{ "permessage-deflate", no_argument, NULL, 'z' },
-		{ "debug", no_argument, NULL, 'd' },
-		{ 0 }
-	};
-	struct options o = {
-		.port = 3000,
-		.eio = {
-			.instance = 1, .ping_interval_ms = 300,
-			.ping_timeout_ms = 200, .connect_timeout_ms = 1000,
-			.upgrade_timeout_ms = 10000,
-			.max_payload = 1000000, .outbox_limit = 4 << 20,
-		},
-	};
-	int c;
-
-	while ((c = getopt_long(argc, argv, "", names, NULL)) != -1) {
-		unsigned v = optarg != NULL ? (unsigned)strtoul(optarg, NULL, 10)
-					    : 0;
-
-		switch (c) {
-		case 'p': o.port = v; break;
-		case 'i': o.eio.ping_interval_ms = v; break;
-		case 't': o.eio.ping_timeout_ms = v; break;
-		case 'c': o.eio.connect_timeout_ms = v; break;
-		case 'm': o.eio.max_payload = v; break;
-		case 'o': o.eio.outbox_limit = v; break;
-		case 'n': o.connections_max = v; break;
-		case 'z': o.deflate = true; break;
-		case 'd': o.debug = true; break;
-		default: exit(2);
-		}
-	}
-	return o;
-}
-
-int main(int argc, char **argv)
-{
-	struct options o = parse(argc, argv);
-	struct sio_ops ops = {
-		.connect = on_connect,
-		.event = on_event,
-		.confirmed = on_confirmed,
-		.disconnected = on_disconnected,
-		.attachments = true,
-	};
-	struct sio_server *sio = sio_server_new(o.eio.instance);
-	struct eio_ops up = sio_server_eio_ops(sio);
-	struct ws_conf ws_conf = {
-		.max_payload = o.eio.max_payload, .deflate = o.deflate,
-	};
-	struct listener_conf listener_conf = {
+	return (struct listener_conf){
+		.path = o->engine ? "/engine.io/" : "/socket.io/",
 		.head_timeout_ms = 5000,
 		.body_timeout_ms = 5000,
 		.keepalive_timeout_ms = 5000,
-		.max_payload = o.eio.max_payload,
-		.connections_max = o.connections_max,
+		.max_payload = o->eio.max_payload,
+		.connections_max = o->connections_max,
+		.instance = w->instance,
+		.run_dir = w->run_dir,
+		.handover_fd = w->handover,
 	};
+}
+
+static void run(struct echo *e, const struct echo_options *o,
+		const struct echo_worker *w, const struct eio_ops *up)
+{
+	struct eio_conf eio = o->eio;
+	struct ws_conf ws_conf = {
+		.max_payload = eio.max_payload, .deflate = o->deflate,
+	};
+	struct listener_conf conf = listener_conf(o, w);
 	struct ws *ws;
 
-	log_init("echo", o.debug ? LOG_LVL_DEBUG : LOG_LVL_INFO);
-	echo.loop = loop_new();
-	sio_server_namespace(sio, "/", &ops);
-	sio_server_namespace(sio, "/custom", &ops);
-	echo.sessions = eio_sessions_new(echo.loop, &o.eio, &up);
-	ws = ws_new(echo.loop, echo.sessions, &ws_conf);
-	echo.listener = listener_new(echo.loop, echo.sessions, ws,
-				     &listener_conf);
-	loop_signal(echo.loop, SIGTERM, on_term, NULL);
-	loop_signal(echo.loop, SIGINT, on_term, NULL);
-	printf("listening on port %u\n", start_listening(o.port));
-	fflush(stdout);
-	loop_run(echo.loop);
-	listener_free(&echo.listener);
-	eio_sessions_free(&echo.sessions);
+	eio.instance = w->instance;
+	e->sessions = eio_sessions_new(e->loop, &eio, up);
+	ws = ws_new(e->loop, e->sessions, &ws_conf);
+	e->listener = listener_new(e->loop, e->sessions, ws, &conf);
+	listener_add(e->listener, 0, w->four);
+	if (w->six != -1)
+		listener_add(e->listener, 1, w->six);
+	loop_signal(e->loop, SIGTERM, on_term, e);
+	loop_signal(e->loop, SIGINT, on_term, e);
+	loop_run(e->loop);
+	listener_free(&e->listener);
+	eio_sessions_free(&e->sessions);
 	ws_free(&ws);
+}
+
+void echo_serve(const struct echo_options *o, const struct echo_worker *w)
+{
+	struct sio_server *sio = sio_server_new(w->instance);
+	struct eio_ops up = o->engine ? engine_echo_ops()
+				      : sio_server_eio_ops(sio);
+	struct echo echo = { .loop = loop_new() };
+
+	log_init("echo", o->debug ? LOG_LVL_DEBUG : LOG_LVL_INFO);
+	socket_echo_start(echo.loop, sio, w->instance, o->recovery);
+	run(&echo, o, w, &up);
 	sio_server_free(&sio);
+	socket_echo_stop();
 	loop_free(&echo.loop);
-	buf_free(&echo.out);
-	return 0;
+}
+
+static void usage(const char *what)
+{
+	fprintf(stderr, "echo: %s\n", what);
+	exit(2);
+}
+
+static unsigned number(const char *text)
+{
+	char *end;
+	unsigned long v = strtoul(text, &end, 10);
+
+	if (*text == '\0' || *end != '\0' || v > 0x7fffffff)
+		usage("not a number");
+	return (unsigned)v;
+}
+
+static bool is_engine(const char *protocol)
+{
+	if (strcmp(protocol, "engine.io") != 0 &&
+	    strcmp(protocol, "socket.io") != 0)
+		usage("--protocol is engine.io or socket.io");
+	return protocol[0] == 'e';
+}
+
+static const struct option names[] = {
+	{ "protocol", required_argument, NULL, 'P' },
+	{ "port", required_argument, NULL, 'p' },
+	{ "workers", required_argument, NULL, 'w' },
+	{ "ping-interval", required_argument, NULL, 'i' },
+	{ "ping-timeout", required_argument, NULL, 't' },
+	{ "connect-timeout", required_argument, NULL, 'c' },
+	{ "upgrade-timeout", required_argument, NULL, 'u' },
+	{ "max-payload", required_argument, NULL, 'm' },
+	{ "outbox-limit", required_argument, NULL, 'o' },
+	{ "connections-max", required_argument, NULL, 'n' },
+	{ "permessage-deflate", no_argument, NULL, 'z' },
+	{ "recovery", no_argument, NULL, 'r' },
+	{ "debug", no_argument, NULL, 'd' },
+	{ 0 }
+};
+
+/* The suites' numbers, where they have any. */
+static const struct echo_options defaults = {
+	.port = 3000,
+	.workers = 1,
+	.eio = {
+		.ping_interval_ms = 300, .ping_timeout_ms = 200,
+		.connect_timeout_ms = 1000, .upgrade_timeout_ms = 10000,
+		.max_payload = 1000000, .outbox_limit = 4 << 20,
+	},
+};
+
+int main(int argc, char **argv)
+{
+	struct echo_options o = defaults;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", names, NULL)) != -1) {
+		switch (c) {
+		case 'P': o.engine = is_engine(optarg); break;
+		case 'p': o.port = number(optarg); break;
+		case 'w': o.workers = number(optarg); break;
+		case 'i': o.eio.ping_interval_ms = number(optarg); break;
+		case 't': o.eio.ping_timeout_ms = number(optarg); break;
+		case 'c': o.eio.connect_timeout_ms = number(optarg); break;
+		case 'u': o.eio.upgrade_timeout_ms = number(optarg); break;
+		case 'm': o.eio.max_payload = number(optarg); break;
+		case 'o': o.eio.outbox_limit = number(optarg); break;
+		case 'n': o.connections_max = number(optarg); break;
+		case 'z': o.deflate = true; break;
+		case 'r': o.recovery = true; break;
+		case 'd': o.debug = true; break;
+		default: return 2;
+		}
+	}
+	if (optind != argc || o.workers == 0)
+		usage(optind != argc ? "no arguments but options"
+				     : "at least one worker");
+	return workers_run(&o);
 }
