@@ -406,8 +406,12 @@ void conn_new(struct conns *cs, int fd, const struct net_addr *peer)
 {
 	struct conn *c = admit(cs, fd, peer);
 
-	if (c != NULL)
-		read_more(c);	/* usually the request is there */
+	if (c == NULL)
+		return;
+	/* Often the request is there, but not before those of connections that
+	 * were accepted just before: whatever came first is to be read first. */
+	conn_enter(c, CONN_HEAD);
+	watch(c, IO_READ);
 }
 
 void conn_adopt(struct conns *cs, int fd, const struct net_addr *peer,
