@@ -80,15 +80,30 @@ int conn_release(struct conn *c)
 	return fd;
 }
 
-static void end(struct conn *c)
+/* What a client does not take the kernel would keep for minutes. */
+static void reset_on_close(int fd)
+{
+	struct linger reset = { .l_onoff = 1 };
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+}
+
+static void end_for(struct conn *c, enum close_reason why)
 {
 	struct polling *p = c->polling;
 
 	if (c->state == CONN_GONE)
 		return;
+	if (c->state == CONN_ANSWER)
+		reset_on_close(c->fd);
 	close(conn_release(c));
 	if (p != NULL)
-		polling_lost(p, c, CLOSE_CLIENT);
+		polling_lost(p, c, why);
+}
+
+static void end(struct conn *c)
+{
+	end_for(c, CLOSE_CLIENT);
 }
 
 static void on_reap(void *arg)
@@ -341,7 +356,7 @@ static void on_overdue(struct deadline *d, void *arg)
 	/* A client that sent nothing is not waiting for an answer. */
 	if (c->state != CONN_BODY &&
 	    (c->state != CONN_HEAD || c->in.len == 0)) {
-		end(c);
+		end_for(c, c->state == CONN_ANSWER ? CLOSE_OUTBOX : CLOSE_CLIENT);
 		return;
 	}
 	c->polling = NULL;

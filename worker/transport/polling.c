@@ -132,7 +132,9 @@ static void polling_close(struct transport *t, struct outbox *rest,
 	bool told = is_worth_telling(why);
 	struct buf *b = collect(ps, rest);
 
-	if (why == CLOSE_CLIENT) {	/* it said goodbye itself */
+	if (why == CLOSE_OUTBOX && p->get != NULL && p->answering) {
+		conn_cut(p->get);	/* what it does not read is not kept */
+	} else if (why == CLOSE_CLIENT) {	/* it said goodbye itself */
 		release_get(p, SLICE("6"));
 	} else if (polling_waiting(t)) {
 		eio_payload_add(b, SLICE("1"), false);
