@@ -19,6 +19,7 @@ EXTRA_DIST += tests/run tests/killed-quickstart \
 	tests/integration/hostile.test.mjs \
 	tests/integration/lib/client.mjs \
 	tests/integration/lib/cluster.mjs \
+	tests/integration/lib/poller.mjs \
 	tests/integration/lib/prometheus.mjs \
 	tests/integration/lib/store.mjs \
 	tests/integration/lib/token.mjs \
@@ -35,6 +36,8 @@ EXTRA_DIST += tests/run tests/killed-quickstart \
 	tests/integration/push.test.mjs \
 	tests/integration/receipts.test.mjs \
 	tests/integration/store-server.test.mjs \
+	tests/integration/transports.test.mjs \
+	tests/limits/backpressure.test.mjs \
 	tests/limits/idle.test.mjs \
 	tests/limits/lib/crowd.mjs \
 	tests/limits/lib/process.mjs
