@@ -5,6 +5,7 @@
 /* Of a queue's length: 98 ms of 25 s, nothing of 20 ms. Thousands of sessions
  * would otherwise wake the process for a ping each. */
 #define BATCHES 256
+#define LATE_MAX_US 10000
 
 static void rearm(struct deadlines *q, int64_t least_us)
 {
@@ -19,12 +20,14 @@ static void rearm(struct deadlines *q, int64_t least_us)
 	timer_arm(&q->timer, (wait + 999) / 1000);
 }
 
-static void on_due(void *arg)
+void deadlines_run(struct deadlines *q)
 {
-	struct deadlines *q = arg;
-	int64_t now = clock_mono_us();
-	struct list *n;
+	struct list *n = list_first(&q->queue);
+	int64_t now;
 
+	if (n == NULL)
+		return;
+	now = clock_mono_us();
 	while ((n = list_first(&q->queue)) != NULL) {
 		struct deadline *d = LIST_ENTRY(n, struct deadline, node);
 
@@ -33,6 +36,13 @@ static void on_due(void *arg)
 		list_remove(&d->node);
 		q->expired(d, q->arg);
 	}
+}
+
+static void on_due(void *arg)
+{
+	struct deadlines *q = arg;
+
+	deadlines_run(q);
 	rearm(q, q->length_us / BATCHES);
 }
 
@@ -59,18 +69,30 @@ void deadline_init(struct deadline *d)
 	d->due_us = 0;
 }
 
-void deadline_arm(struct deadlines *q, struct deadline *d)
+static void arm(struct deadlines *q, struct deadline *d, int64_t since_us)
 {
 	bool first;
 
 	list_remove(&d->node);
-	d->due_us = clock_mono_us() + q->length_us;
+	d->due_us = since_us + q->length_us;
 	first = list_empty(&q->queue);
 	list_append(&q->queue, &d->node);
 	/* With others before it the timer runs already, and for longer than
 	 * this one could need only after theirs. */
 	if (first || !timer_armed(&q->timer))
 		rearm(q, 0);
+}
+
+void deadline_arm(struct deadlines *q, struct deadline *d)
+{
+	arm(q, d, clock_mono_us());
+}
+
+void deadline_arm_since(struct deadlines *q, struct deadline *d, int64_t since_us)
+{
+	int64_t now = clock_mono_us();
+
+	arm(q, d, now - since_us <= LATE_MAX_US ? since_us : now);
 }
 
 void deadline_drop(struct deadline *d)

@@ -30,7 +30,16 @@ void deadlines_free(struct deadlines *q);	/* drops all */
 void deadline_init(struct deadline *d);
 /* Due `length` from now; moves it when armed already. */
 void deadline_arm(struct deadlines *q, struct deadline *d);
+/* The same for one that follows another, which was due at since_us: its length
+ * counts from there, so that the loop's lateness does not add up. Up to 10 ms of
+ * it; a loop that stood still for longer is not made up for. Among others it may
+ * come by as much too late. */
+void deadline_arm_since(struct deadlines *q, struct deadline *d,
+			int64_t since_us);
 void deadline_drop(struct deadline *d);
+/* Expires what is due by now. The timer may be some ms late: for whoever can
+ * see that. */
+void deadlines_run(struct deadlines *q);
 static inline bool deadline_armed(const struct deadline *d)
 {
 	return d->node.next != &d->node;

@@ -72,3 +72,19 @@ tests_unit_test_ws_adopt_SOURCES = tests/unit/test_ws_adopt.c \
 tests_unit_test_ws_adopt_CFLAGS = $(TEST_CFLAGS)
 tests_unit_test_ws_adopt_LDADD = $(TRANSPORT_TEST_LIBS)
 TESTS += tests/unit/test_ws_adopt
+
+check_PROGRAMS += tests/unit/test_polling
+tests_unit_test_polling_SOURCES = tests/unit/test_polling.c \
+	tests/unit/fake_transport.c tests/unit/fake_transport.h \
+	tests/unit/wire.c tests/unit/wire.h
+tests_unit_test_polling_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_polling_LDADD = $(TRANSPORT_TEST_LIBS)
+TESTS += tests/unit/test_polling
+
+check_PROGRAMS += tests/unit/test_conn
+tests_unit_test_conn_SOURCES = tests/unit/test_conn.c \
+	tests/unit/fake_transport.c tests/unit/fake_transport.h \
+	tests/unit/wire.c tests/unit/wire.h
+tests_unit_test_conn_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_conn_LDADD = $(TRANSPORT_TEST_LIBS)
+TESTS += tests/unit/test_conn

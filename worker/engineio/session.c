@@ -168,8 +168,12 @@ static void on_reap(void *arg)
 
 static void on_interval(struct deadline *d, void *arg)
 {
+	struct eio_session *s = CONTAINER_OF(d, struct eio_session, heartbeat);
+	int64_t due_us = d->due_us;
+
 	(void)arg;
-	put_ping(CONTAINER_OF(d, struct eio_session, heartbeat));
+	put_ping(s);
+	deadline_arm_since(&s->ss->timeouts, d, due_us);
 }
 
 static void on_pong_missing(struct deadline *d, void *arg)
@@ -257,6 +261,8 @@ struct eio_session *eio_sessions_find(struct eio_sessions *ss, struct slice sid)
 
 	if (sid.n != SESSION_ID_LEN)
 		return NULL;
+	/* A client's next request finds a session that is overdue gone. */
+	deadlines_run(&ss->timeouts);
 	n = map_find(&ss->by_sid, hash_bytes(sid.p, sid.n), sid.p);
 	return n != NULL ? CONTAINER_OF(n, struct eio_session, node) : NULL;
 }

@@ -13,6 +13,12 @@
 
 static const struct response bare_400 = { .status = 400 };
 
+/* One judgement's look for a sid. */
+struct search {
+	const struct conn *c;
+	struct eio_session *found;
+};
+
 static enum sid_state find_owner(const struct conn *c, struct slice sid,
 				 uint32_t *owner_out)
 {
@@ -35,42 +41,36 @@ static enum sid_state find_owner(const struct conn *c, struct slice sid,
 
 static enum sid_state find_sid(void *arg, struct slice sid, uint32_t *owner_out)
 {
-	const struct conn *c = arg;
-	const struct eio_session *s = eio_sessions_find(c->cs->sessions, sid);
+	struct search *s = arg;
+	const struct conn *c = s->c;
 
-	if (s != NULL)
-		return polling_of(s) != NULL ? SID_POLLING : SID_WEBSOCKET;
+	s->found = eio_sessions_find(c->cs->sessions, sid);
+	if (s->found != NULL)
+		return polling_of(s->found) != NULL ? SID_POLLING
+						    : SID_WEBSOCKET;
 	if (farewell_known(c->cs->farewells, sid))
 		return SID_LEAVING;
 	return find_owner(c, sid, owner_out);
 }
 
-static struct polling *polling_by_sid(const struct conn *c, struct slice sid)
-{
-	return polling_of(eio_sessions_find(c->cs->sessions, sid));
-}
-
 /* --- what requests come to --- */
 
 static void upgrade(struct conn *c, const struct http_head *h,
-		    const struct request_verdict *v, struct slice early)
+		    struct slice key, struct slice early, struct eio_session *s)
 {
 	struct ws_upgrade u = {
-		.key = v->key,
+		.key = key,
 		.extensions = http_head_field(h, "Sec-WebSocket-Extensions",
 					      NULL),
 		.early = early,
+		.session = s,
 	};
 
-	if (v->sid.n != 0)
-		u.session = eio_sessions_find(c->cs->sessions, v->sid);
 	ws_adopt(c->cs->ws, conn_release(c), &u);
 }
 
-static void hold(struct conn *c, struct slice sid)
+static void hold(struct conn *c, struct polling *p)
 {
-	struct polling *p = polling_by_sid(c, sid);
-
 	conn_enter(c, CONN_HELD);
 	if (polling_get(p, c))
 		c->polling = p;
@@ -110,10 +110,8 @@ static void ask_for_body(struct conn *c, const struct http_head *h)
 }
 
 static void begin_post(struct conn *c, const struct http_head *h,
-		       struct slice sid, bool body_is_there)
+		       struct polling *p, bool body_is_there)
 {
-	struct polling *p = polling_by_sid(c, sid);
-
 	conn_enter(c, CONN_BODY);
 	if (!polling_post(p, c)) {
 		conn_refuse(c, &bare_400);
@@ -141,15 +139,16 @@ static void answer_last(struct conn *c, struct slice sid)
 	buf_free(&body);
 }
 
-/* in: from the head on; n: the head's length. */
+/* in: from the head on; n: the head's length; s: the session of v->sid. */
 static size_t act(struct conn *c, const struct http_head *h,
-		  const struct request_verdict *v, struct slice in, size_t n)
+		  const struct request_verdict *v, struct slice in, size_t n,
+		  struct eio_session *s)
 {
 	struct slice rest = { in.p + n, in.n - n };
 
 	switch (v->action) {
 	case REQUEST_MISUSE:
-		polling_misused(polling_by_sid(c, v->sid));
+		polling_misused(polling_of(s));
 		/* fall through */
 	case REQUEST_ANSWER:
 		/* It would have to be read to find the next request. */
@@ -159,7 +158,7 @@ static size_t act(struct conn *c, const struct http_head *h,
 			conn_answer(c, &v->answer);
 		return n;
 	case REQUEST_WEBSOCKET:
-		upgrade(c, h, v, rest);
+		upgrade(c, h, v->key, rest, s);
 		return in.n;
 	case REQUEST_ELSEWHERE: {
 		struct net_addr peer = c->peer;
@@ -173,10 +172,10 @@ static size_t act(struct conn *c, const struct http_head *h,
 		c->polling = polling_open(c->cs->pollings, c);
 		return n;
 	case REQUEST_POLL:
-		hold(c, v->sid);
+		hold(c, polling_of(s));
 		return n;
 	case REQUEST_POST:
-		begin_post(c, h, v->sid, rest.n != 0);
+		begin_post(c, h, polling_of(s), rest.n != 0);
 		return n;
 	case REQUEST_LAST:
 		answer_last(c, v->sid);
@@ -208,7 +207,8 @@ static bool worth_parsing(const struct conn *c, struct slice in)
 
 size_t exchange_head(struct conn *c, struct slice in)
 {
-	struct request_env env = { c->cs->path, find_sid, c };
+	struct search s = { .c = c };
+	struct request_env env = { c->cs->path, find_sid, &s };
 	struct request_verdict v;
 	struct response no;
 	struct http_head h;
@@ -231,7 +231,7 @@ size_t exchange_head(struct conn *c, struct slice in)
 	c->then = then_of(&h);
 	v = request_judge(&h, &env);
 	c->owner = CONN_OWNER_HERE;
-	return act(c, &h, &v, in, (size_t)n);
+	return act(c, &h, &v, in, (size_t)n, s.found);
 }
 
 static void refuse_body(struct conn *c, int err)

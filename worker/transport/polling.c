@@ -1,10 +1,12 @@
 #include "worker/transport/polling.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "common/base/buf.h"
 #include "common/base/list.h"
 #include "common/base/mem.h"
+#include "common/base/utf8.h"
 #include "common/protocol/eio_payload.h"
 #include "worker/engineio/outbox.h"
 #include "worker/engineio/session.h"
@@ -262,7 +264,10 @@ bool polling_posted(struct polling *p, struct slice body)
 	p->post = NULL;
 	if (eio_session_transport(p->session) != &p->transport)
 		return false;
-	while ((got = eio_payload_next(&body, &ps->binary, &frame, &binary)) > 0)
+	/* as on a WebSocket */
+	got = utf8_valid(body) ? 1 : -EBADMSG;
+	while (got > 0 && (got = eio_payload_next(&body, &ps->binary, &frame,
+						  &binary)) > 0)
 		eio_session_frame(p->session, &p->transport, frame, binary);
 	if (got < 0)
 		eio_session_close(p->session, CLOSE_PARSE);

@@ -1,0 +1,574 @@
+/* HTTP/1.1 connections over loopback: requests, bodies, times, hand-over. */
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/ipc/stats.h"
+#include "common/protocol/ids.h"
+#include "tests/unit/wire.h"
+
+#define HEALTH "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+#define MISSING "GET /missing HTTP/1.1\r\nHost: x\r\n\r\n"
+
+static const struct wire_conf defaults;
+
+/* The head of a POST of that session; more: fields. */
+static const char *post_head(const char *sid, const char *more)
+{
+	static char text[400];
+
+	snprintf(text, sizeof(text),
+		 "POST /socket.io/?EIO=4&transport=polling&sid=%s HTTP/1.1\r\n"
+		 "Host: x\r\n%s\r\n", sid, more);
+	return text;
+}
+
+/* --- one request after the other --- */
+
+Test(conn, stays)
+{
+	struct client c;
+
+	wire_start(&defaults);
+	c = dial();
+	for (int i = 0; i < 3; i++) {
+		say_text(&c, HEALTH);
+		expect_answer(&c, 200, "ok");
+		say_text(&c, MISSING);
+		expect_answer(&c, 404, "Not found\n");
+	}
+	cr_assert_eq(stats_get(STAT_http_requests), 6);
+	cr_assert_eq(stats_get(STAT_http_refused), 3);
+	hang_up(&c);
+	WAIT_FOR(wire.conns.count == 0);
+	wire_finish();
+}
+
+Test(conn, stays_or_closes)
+{
+	static const struct {
+		const char *request;
+		bool closes;
+		const char *says;
+	} table[] = {
+		{ "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+		  true, "Connection: close\r\n" },
+		{ "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: a, CLOSE\r\n"
+		  "\r\n", true, "Connection: close\r\n" },
+		{ "GET /healthz HTTP/1.0\r\n\r\n", true, "Connection: close\r\n" },
+		{ "GET /healthz HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n",
+		  false, "Connection: keep-alive\r\n" },
+		{ "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: x\r\n\r\n",
+		  false, NULL },
+		/* a body that nobody wants */
+		{ "POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n", true,
+		  "Connection: close\r\n" },
+		{ "POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
+		  false, NULL },
+		{ "GET /socket.io/?EIO=3&transport=polling HTTP/1.1\r\nHost: x\r\n"
+		  "\r\n", true, "Connection: close\r\n" },
+	};
+
+	wire_start(&defaults);
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		const char *head, *body;
+		struct client c = dial();
+
+		say_text(&c, table[i].request);
+		cr_assert_gt(answer(&c, &head, &body), 0);
+		if (table[i].says != NULL)
+			cr_assert_not_null(strstr(head, table[i].says), "%s",
+					   table[i].request);
+		else
+			cr_assert_null(strstr(head, "Connection:"));
+		if (table[i].closes)
+			expect_eof(&c);
+		else
+			expect_silence(&c);
+		hang_up(&c);
+	}
+	wire_finish();
+}
+
+Test(conn, pipelined)
+{
+	enum { COUNT = 400 };	/* more than one turn's, and one read's */
+	struct buf b = { 0 };
+	struct client c;
+
+	wire_start(&defaults);
+	c = dial();
+	for (int i = 0; i < COUNT; i++)
+		buf_printf(&b, "GET /%s?%0*d HTTP/1.1\r\nHost: x\r\n\r\n",
+			   i % 2 ? "healthz" : "missing", i % 97 + 1, i);
+	say(&c, b.p, b.len);
+	for (int i = 0; i < COUNT; i++)
+		expect_answer(&c, i % 2 ? 200 : 404, NULL);
+	expect_silence(&c);
+	buf_free(&b);
+	hang_up(&c);
+	wire_finish();
+}
+
+/* The next request is looked at when the one before it is answered. */
+Test(conn, pipelined_behind_one_that_waits)
+{
+	struct client c;
+	struct buf b = { 0 };
+	const char *sid;
+
+	wire_start(&defaults);
+	c = dial();
+	sid = handshake(&c);
+	say_poll(&c, sid);
+	buf_adds(&b, HEALTH);
+	buf_adds(&b, post_head(sid, "Content-Length: 6\r\n"));
+	buf_adds(&b, "4hello");
+	buf_adds(&b, MISSING);
+	say(&c, b.p, b.len);
+	expect_silence(&c);
+	eio_session_send(wire.latest, SLICE("4x"), false);
+	expect_answer(&c, 200, "4x");
+	expect_answer(&c, 200, "ok");	/* /healthz */
+	expect_answer(&c, 200, "ok");
+	expect_answer(&c, 404, NULL);
+	say_poll(&c, sid);
+	expect_answer(&c, 200, "4hello");
+	buf_free(&b);
+	hang_up(&c);
+	wire_finish();
+}
+
+/* A whole conversation, cut anywhere. */
+Test(conn, every_split)
+{
+	struct buf b = { 0 };
+	struct client c;
+	const char *sid;
+
+	wire_start(&defaults);
+	c = dial();
+	sid = handshake(&c);
+	buf_adds(&b, post_head(sid, "Transfer-Encoding: chunked\r\n"));
+	buf_adds(&b, "3\r\n4he\r\n3;a=b\r\nllo\r\n0\r\nA: b\r\n\r\n");
+	buf_adds(&b, post_head(sid, "Content-Length: 6\r\n"));
+	buf_adds(&b, "4again");
+	buf_printf(&b, "GET /socket.io/?EIO=4&transport=polling&sid=%s "
+		       "HTTP/1.1\r\nHost: x\r\n\r\n", sid);
+	for (size_t cut = 1; cut < b.len; cut++) {
+		say(&c, b.p, cut);
+		run_turn(wire.loop);
+		run_turn(wire.loop);
+		say(&c, b.p + cut, b.len - cut);
+		expect_answer(&c, 200, "ok");
+		expect_answer(&c, 200, "ok");
+		expect_answer(&c, 200, "4hello\x1e" "4again");
+	}
+	for (size_t i = 0; i < b.len; i++) {
+		say(&c, b.p + i, 1);
+		run_turn(wire.loop);
+	}
+	expect_answer(&c, 200, "ok");
+	expect_answer(&c, 200, "ok");
+	expect_answer(&c, 200, "4hello\x1e" "4again");
+	buf_free(&b);
+	hang_up(&c);
+	wire_finish();
+}
+
+Test(conn, head_has_no_body)
+{
+	const char *head, *body;
+	struct client c;
+
+	wire_start(&defaults);
+	c = dial();
+	say_text(&c, "HEAD /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+	WAIT_FOR((pull(&c), c.in.len > 4));
+	cr_assert_not_null(strstr(buf_str(&c.in), "Content-Length: 2\r\n"));
+	cr_assert_eq(memcmp(c.in.p + c.in.len - 4, "\r\n\r\n", 4), 0);
+	buf_clear(&c.in);
+	say_text(&c, HEALTH);
+	cr_assert_eq(answer(&c, &head, &body), 200);
+	hang_up(&c);
+	wire_finish();
+}
+
+/* --- what must not be taken for a second request --- */
+
+Test(conn, smuggling)
+{
+	static const char *const requests[] = {
+		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n"
+		"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n"
+		"Content-Length: 0\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n"
+		"Content-Length: 0\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0,0\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: +0\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+		"Transfer-Encoding: identity\r\n\r\n0\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, x\r\n"
+		"\r\n0\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: \x0b" "chunked"
+		"\r\n\r\n0\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding : chunked\r\n"
+		"\r\n0\r\n\r\n",
+		"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: x\r\n A: b\r\n\r\n",
+		"GET / HTTP/1.1\nHost: x\n\n",
+		"GET / HTTP/1.1\r\nHost: x\nA: b\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: x\rA: b\r\n\r\n",
+		"GET / HTTP/1.1\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
+		"GET / HTTP/9.9\r\nHost: x\r\n\r\n",
+		"GET /\r\n\r\n",
+		"\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n",
+	};
+
+	wire_start(&defaults);
+	for (size_t i = 0; i < ARRAY_SIZE(requests); i++) {
+		const char *head, *body;
+		struct buf b = { 0 };
+		struct client c = dial();
+
+		buf_adds(&b, HEALTH);
+		buf_adds(&b, requests[i]);
+		buf_adds(&b, HEALTH HEALTH);
+		say(&c, b.p, b.len);
+		expect_answer(&c, 200, "ok");
+		cr_assert_eq(answer(&c, &head, &body), 400, "%s", requests[i]);
+		cr_assert_not_null(strstr(head, "Connection: close\r\n"));
+		expect_eof(&c);
+		buf_free(&b);
+		hang_up(&c);
+	}
+	wire_finish();
+}
+
+/* Framing that breaks within the body of a session's POST ends both. */
+Test(conn, bad_chunks)
+{
+	static const char *const bodies[] = {
+		"x\r\n", "3\n4he\r\n0\r\n\r\n", "3\r\n4hello\r\n0\r\n\r\n",
+		"0003 \r\n4he\r\n0\r\n\r\n", "000000003\r\n4he\r\n0\r\n\r\n",
+		"3\r\n4he\r\n0\r\n\n", "3\r\n4he\r\n0\r\n A: b\r\n\r\n", "\r\n",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(bodies); i++) {
+		struct client c;
+
+		wire_start(&defaults);
+		wire.closes = 0;
+		c = dial();
+		say_text(&c, post_head(handshake(&c),
+				       "Transfer-Encoding: chunked\r\n"));
+		say_text(&c, bodies[i]);
+		say_text(&c, HEALTH);
+		expect_answer(&c, 400, NULL);
+		expect_eof(&c);
+		WAIT_FOR(wire.closes == 1);
+		cr_assert_eq(wire.messages.len, 0);
+		hang_up(&c);
+		wire_finish();
+	}
+}
+
+Test(conn, codings_we_do_not_have)
+{
+	struct client c;
+
+	wire_start(&defaults);
+	c = dial();
+	say_text(&c, "POST / HTTP/1.1\r\nHost: x\r\n"
+		     "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n" HEALTH);
+	expect_answer(&c, 501, NULL);
+	expect_eof(&c);
+	hang_up(&c);
+	wire_finish();
+}
+
+/* --- Expect --- */
+
+Test(conn, expectations)
+{
+	struct client c;
+	const char *sid;
+
+	wire_start(&defaults);
+	c = dial();
+	sid = handshake(&c);
+	say_text(&c, post_head(sid, "Expect: 100-continue\r\n"
+				    "Content-Length: 6\r\n"));
+	expect_answer(&c, 100, "");
+	expect_silence(&c);
+	say_text(&c, "4hello");
+	expect_answer(&c, 200, "ok");
+	/* the body comes along: no need to ask */
+	say_text(&c, post_head(sid, "Expect: 100-continue\r\n"
+				    "Content-Length: 6\r\n"));
+	say_text(&c, "4again");
+	WAIT_FOR((pull(&c), c.in.len > 20));
+	if (memcmp(c.in.p, "HTTP/1.1 100", 12) == 0)	/* two reads */
+		expect_answer(&c, 100, "");
+	expect_answer(&c, 200, "ok");
+	/* nothing to continue with */
+	say_text(&c, post_head(sid, "Expect: 100-continue\r\n"));
+	expect_answer(&c, 200, "ok");
+	hang_up(&c);
+	wire_finish();
+}
+
+Test(conn, expectations_refused)
+{
+	static const struct {
+		const char *more;
+		bool known;
+		unsigned status;
+	} table[] = {
+		{ "Expect: 100-continue\r\nContent-Length: 6\r\n", false, 400 },
+		{ "Expect: 100-continue\r\nContent-Length: 100001\r\n", true, 413 },
+		{ "Expect: miracles\r\nContent-Length: 6\r\n", true, 417 },
+	};
+
+	wire_start(&defaults);
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		struct client c = dial();
+		const char *sid = handshake(&c);
+
+		say_text(&c, post_head(table[i].known ? sid : "nobody",
+				       table[i].more));
+		expect_answer(&c, table[i].status, NULL);
+		expect_eof(&c);
+		hang_up(&c);
+	}
+	cr_assert_eq(wire.closes, 0);
+	wire_finish();
+}
+
+/* --- times --- */
+
+Test(conn, idle)
+{
+	struct wire_conf conf = { .idle = 60 };
+	struct client c;
+	int64_t at;
+
+	wire_start(&conf);
+	c = dial();
+	for (int i = 0; i < 3; i++) {	/* each answer begins it anew */
+		say_text(&c, HEALTH);
+		expect_answer(&c, 200, "ok");
+		at = clock_mono_ms();
+		run_for(wire.loop, 30);
+	}
+	expect_eof(&c);
+	cr_assert_geq(clock_mono_ms() - at, 60);
+	cr_assert_eq(stats_get(STAT_http_timeouts), 0);
+	hang_up(&c);
+	wire_finish();
+}
+
+/* A byte now and then buys no time. */
+Test(conn, slow_head)
+{
+	struct wire_conf conf = { .head = 80 };
+	struct client c;
+	int64_t at;
+
+	wire_start(&conf);
+	c = dial();
+	say_text(&c, HEALTH);
+	expect_answer(&c, 200, "ok");
+	at = clock_mono_ms();
+	say_text(&c, "GET / HTTP/1.1\r\nHost: x\r\n");
+	while (c.in.len == 0) {
+		say_text(&c, "A: b\r\n");
+		run_for(wire.loop, 5);
+		pull(&c);
+		cr_assert_lt(clock_mono_ms() - at, 2000);
+	}
+	expect_answer(&c, 408, NULL);
+	expect_eof(&c);
+	cr_assert_geq(clock_mono_ms() - at, 80);
+	cr_assert_eq(stats_get(STAT_http_timeouts), 1);
+	hang_up(&c);
+	wire_finish();
+}
+
+Test(conn, slow_body)
+{
+	struct wire_conf conf = { .body = 80 };
+	struct client c;
+	int64_t at;
+
+	wire_start(&conf);
+	c = dial();
+	say_text(&c, post_head(handshake(&c), "Content-Length: 5000\r\n"));
+	at = clock_mono_ms();
+	while (c.in.len == 0) {
+		say_text(&c, "4");
+		run_for(wire.loop, 5);
+		pull(&c);
+		cr_assert_lt(clock_mono_ms() - at, 2000);
+	}
+	expect_answer(&c, 408, NULL);
+	expect_eof(&c);
+	cr_assert_geq(clock_mono_ms() - at, 80);
+	cr_assert_eq(stats_get(STAT_http_timeouts), 1);
+	WAIT_FOR(wire.closes == 1);
+	hang_up(&c);
+	wire_finish();
+}
+
+/* A GET that waits has all the time of its session. */
+Test(conn, waiting_is_not_slow)
+{
+	struct wire_conf conf = { .head = 30, .body = 30, .idle = 30 };
+	struct client c;
+	const char *sid;
+
+	wire_start(&conf);
+	c = dial();
+	sid = handshake(&c);
+	say_poll(&c, sid);
+	run_for(wire.loop, 150);
+	eio_session_send(wire.latest, SLICE("4x"), false);
+	expect_answer(&c, 200, "4x");
+	hang_up(&c);
+	wire_finish();
+}
+
+/* Memory and time of a head that comes byte by byte. */
+Test(conn, head_too_long)
+{
+	struct client c;
+
+	wire_start(&defaults);
+	c = dial();
+	say_text(&c, "GET / HTTP/1.1\r\nHost: x\r\nA: ");
+	for (int i = 0; i < 16384; i++) {
+		say_text(&c, "a");
+		if (i % 64 == 0)
+			run_turn(wire.loop);
+	}
+	expect_answer(&c, 431, NULL);
+	expect_eof(&c);
+	hang_up(&c);
+	wire_finish();
+}
+
+/* --- hand-over --- */
+
+Test(conn, given_to_another_worker)
+{
+	struct wire_conf conf = { .hand_over = true };
+	char sid[SESSION_ID_LEN + 1];
+	struct buf b = { 0 };
+	struct client c;
+
+	session_id_make(9, sid);
+	wire_start(&conf);
+	for (int behind = 0; behind < 2; behind++) {
+		c = dial();
+		buf_clear(&b);
+		buf_adds(&b, post_head(sid, "Content-Length: 6\r\n"));
+		buf_adds(&b, "4hello" HEALTH);
+		if (behind) {	/* at a later request's boundary */
+			say_text(&c, HEALTH);
+			say(&c, b.p, b.len);
+			expect_answer(&c, 200, "ok");
+		} else {
+			say(&c, b.p, b.len);
+		}
+		WAIT_FOR(wire.given_fd != 0);
+		cr_assert_eq(wire.owner, 9);
+		cr_assert_eq(wire.given.len, b.len);
+		cr_assert_eq(memcmp(wire.given.p, b.p, b.len), 0);
+		cr_assert_eq(wire.conns.count, 0);
+		cr_assert_eq(send(wire.given_fd, "mine", 4, 0), 4);
+		WAIT_FOR((pull(&c), c.in.len == 4));
+		close(wire.given_fd);
+		wire.given_fd = 0;
+		hang_up(&c);
+	}
+	buf_free(&b);
+	wire_finish();
+}
+
+static void adopt(struct client *c, const struct buf *read,
+		  enum conn_owner owner)
+{
+	static const struct net_addr nobody;
+	int fds[2];
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	fcntl(fds[1], F_SETFL, O_NONBLOCK);
+	*c = (struct client){ .fd = fds[0] };
+	conn_adopt(&wire.conns, fds[1], &nobody, buf_slice(read), owner);
+}
+
+Test(conn, adopted)
+{
+	struct buf b = { 0 };
+	struct client c, other;
+	const char *sid;
+
+	wire_start(&defaults);
+	other = dial();
+	sid = handshake(&other);
+	buf_adds(&b, post_head(sid, "Content-Length: 6\r\n"));
+	buf_adds(&b, "4hello");
+	buf_adds(&b, HEALTH "GET /heal");
+	adopt(&c, &b, CONN_OWNER_HERE);
+	expect_answer(&c, 200, "ok");
+	expect_answer(&c, 200, "ok");
+	expect_silence(&c);
+	say_text(&c, "thz HTTP/1.1\r\nHost: x\r\n\r\n");
+	expect_answer(&c, 200, "ok");
+	say_poll(&c, sid);
+	expect_answer(&c, 200, "4hello");
+	hang_up(&c);
+	/* with nothing read */
+	buf_clear(&b);
+	adopt(&c, &b, CONN_OWNER_HERE);
+	say_text(&c, HEALTH);
+	expect_answer(&c, 200, "ok");
+	hang_up(&c);
+	hang_up(&other);
+	buf_free(&b);
+	wire_finish();
+}
+
+Test(conn, given_back)
+{
+	struct wire_conf conf = { .hand_over = true };
+	char sid[SESSION_ID_LEN + 1];
+	struct buf b = { 0 };
+	struct client c;
+
+	session_id_make(9, sid);
+	wire_start(&conf);
+	buf_printf(&b, "GET /socket.io/?EIO=4&transport=polling&sid=%s "
+		       "HTTP/1.1\r\nHost: x\r\n\r\n", sid);
+	adopt(&c, &b, CONN_OWNER_GONE);
+	expect_answer(&c, 400, "{\"code\":1,\"message\":\"Session ID unknown\"}");
+	hang_up(&c);
+	adopt(&c, &b, CONN_OWNER_AWAY);
+	expect_answer(&c, 503, NULL);
+	/* the next one is judged anew */
+	say(&c, b.p, b.len);
+	WAIT_FOR(wire.given_fd != 0);
+	close(wire.given_fd);
+	hang_up(&c);
+	buf_free(&b);
+	wire_finish();
+}
