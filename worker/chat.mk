@@ -15,6 +15,7 @@ worker_libchat_a_SOURCES = \
 	worker/chat/confirm.c \
 	worker/chat/connect.c worker/chat/connect.h \
 	worker/chat/events.c \
+	worker/chat/expiry.c worker/chat/expiry.h \
 	worker/chat/member.c worker/chat/member.h \
 	worker/chat/push_due.c \
 	worker/chat/read.c \

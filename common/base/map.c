@@ -74,12 +74,20 @@ void map_remove(struct map *m, struct map_node *node)
 void map_each(struct map *m, void (*fn)(struct map_node *node, void *arg),
 	      void *arg)
 {
+	map_each_share(m, 0, 1, fn, arg);
+}
+
+void map_each_share(struct map *m, size_t share, size_t shares,
+		    void (*fn)(struct map_node *node, void *arg), void *arg)
+{
+	size_t step = shares < m->nslots ? shares : m->nslots;
 	struct map_node *n, *next;
 
-	for (size_t i = 0; i < m->nslots; i++) {
+	for (size_t i = share & (step - 1); i < m->nslots; i += step) {
 		for (n = m->slots[i]; n != NULL; n = next) {
 			next = n->next;
-			fn(n, arg);
+			if ((n->hash & (shares - 1)) == share)
+				fn(n, arg);
 		}
 	}
 }

@@ -31,5 +31,8 @@ void map_remove(struct map *m, struct map_node *node);
 /* Calls fn for every node; fn may remove the node it is given. */
 void map_each(struct map *m, void (*fn)(struct map_node *node, void *arg),
 	      void *arg);
+/* The same for the nodes with hash % shares == share; shares: a power of two. */
+void map_each_share(struct map *m, size_t share, size_t shares,
+		    void (*fn)(struct map_node *node, void *arg), void *arg);
 
 #endif

@@ -30,12 +30,12 @@ void chat_init(struct chat *c)
 	streams_init(&c->streams, STREAMS_MAX);
 	send_rates_init(&c->send_rates, &c->conf.message_rate, SENDERS_MAX);
 	chat_push_init(c);
-	connect_init(c);
+	expiry_init(&c->expiry, c->loop, &c->users);
 }
 
 void chat_free(struct chat *c)
 {
-	connect_free(c);
+	expiry_free(&c->expiry);
 	chat_push_free(c);
 	streams_free(&c->streams);
 	send_rates_free(&c->send_rates);

@@ -7,6 +7,7 @@
 
 #include "common/base/buf.h"
 #include "common/loop/loop.h"
+#include "worker/chat/expiry.h"
 #include "worker/chat/fields.h"
 #include "worker/chat/send_rate.h"
 #include "worker/chat/stream.h"
@@ -48,7 +49,7 @@ struct chat {
 	struct send_rates send_rates;
 	struct list due;	/* ids whose push fell due, see push_due.c */
 	struct task due_task;
-	struct timer expiry;	/* looks for ended tokens once a second */
+	struct expiry expiry;
 	struct buf scratch;	/* frames of one event, reused */
 	struct buf scratch_ack;
 	unsigned ops;		/* sends not yet answered */

@@ -10,48 +10,10 @@
 #include "common/protocol/auth_token.h"
 #include "worker/directory.h"
 
-#define EXPIRY_TICK_MS 1000
-
 /* What clients know from the reference; apps compare these texts. */
 #define TOKEN_REQUIRED "Authentication token required"
 #define TOKEN_INVALID "Invalid or expired token"
 #define TOO_MANY "Too many connections"
-
-static void expire_devices(struct map_node *n, void *arg)
-{
-	struct user *u = CONTAINER_OF(n, struct user, node);
-	const int64_t *now = arg;
-	struct list *pos, *tmp;
-
-	LIST_FOREACH_SAFE(pos, tmp, &u->devices) {
-		struct device *d = LIST_ENTRY(pos, struct device, node);
-
-		if (d->expires_mono_ms != 0 && d->expires_mono_ms <= *now)
-			sio_disconnect(d->socket, CLOSE_AUTH);
-	}
-}
-
-/* One pass a second instead of a timer each: a token lives for hours, and a
- * timer would cost more memory per idle connection than all the rest here. */
-static void on_expiry(void *arg)
-{
-	struct chat *c = arg;
-	int64_t now = clock_mono_ms();
-
-	map_each(&c->users.map, expire_devices, &now);
-	timer_arm(&c->expiry, EXPIRY_TICK_MS);
-}
-
-void connect_init(struct chat *c)
-{
-	timer_init(&c->expiry, c->loop, on_expiry, c);
-	timer_arm(&c->expiry, EXPIRY_TICK_MS);
-}
-
-void connect_free(struct chat *c)
-{
-	timer_free(&c->expiry);
-}
 
 static void accept_device(struct device *d)
 {
@@ -120,6 +82,7 @@ static void add_device(struct chat *c, struct sio_socket *k,
 		left_s = claims->expires_at_s - clock_wall_us() / 1000000;
 		d->expires_mono_ms = clock_mono_ms() + left_s * 1000 +
 				     c->conf.jwt_leeway_ms;
+		expiry_note(&c->expiry, d);
 	}
 	sio_socket_attach(k, d);
 	directory_seen(c->directory, claims->user_id, cluster_now_ms());

@@ -1,11 +1,9 @@
-/* Devices coming and going: authentication, registration, the token's end. */
+/* Devices coming and going: authentication, registration. */
 #ifndef PW_CONNECT_H
 #define PW_CONNECT_H
 
 #include "worker/chat/chat.h"
 
-void connect_init(struct chat *c);
-void connect_free(struct chat *c);
 /* Socket.IO callbacks; arg is the chat. */
 void connect_socket(void *arg, struct sio_socket *k,
 		    const struct sio_connect *from);
