@@ -5,14 +5,15 @@ FUZZERS = \
 	tests/fuzz/fuzz_http_body \
 	tests/fuzz/fuzz_http_head \
 	tests/fuzz/fuzz_proxy_header \
+	tests/fuzz/fuzz_request \
 	tests/fuzz/fuzz_session \
 	tests/fuzz/fuzz_sio_packet \
 	tests/fuzz/fuzz_ws_message
 check_PROGRAMS += $(FUZZERS)
 EXTRA_DIST += tests/fuzz/corpus \
 	tests/fuzz/eio_payload.dict tests/fuzz/http_body.dict tests/fuzz/http_head.dict \
-	tests/fuzz/proxy_header.dict tests/fuzz/session.dict tests/fuzz/sio_packet.dict \
-	tests/fuzz/ws_message.dict
+	tests/fuzz/proxy_header.dict tests/fuzz/request.dict tests/fuzz/session.dict \
+	tests/fuzz/sio_packet.dict tests/fuzz/ws_message.dict
 
 if FUZZING
 FUZZ_MAIN =
@@ -43,6 +44,10 @@ tests_fuzz_fuzz_sio_packet_SOURCES = tests/fuzz/fuzz_sio_packet.c tests/fuzz/fuz
 tests_fuzz_fuzz_sio_packet_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 tests_fuzz_fuzz_sio_packet_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_sio_packet_LDADD = $(FUZZ_MAIN) worker/libtransport.a $(PROTOCOL_LIBS)
+
+tests_fuzz_fuzz_request_SOURCES = tests/fuzz/fuzz_request.c tests/fuzz/fuzz.h
+tests_fuzz_fuzz_request_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_request_LDADD = $(FUZZ_MAIN) worker/libtransport.a $(IPC_LIBS) $(PROTOCOL_LIBS)
 
 # Before LOOP_LIBS: fake_loop.o takes the place of loop.o.
 tests_fuzz_fuzz_session_SOURCES = tests/fuzz/fuzz_session.c tests/fuzz/fuzz.h \

@@ -28,7 +28,8 @@ static bool is(struct slice s, const char *text)
 }
 
 /* A packet of the application carries its number: 4 bytes, or as in
- * 42["s",7,…]; -1: one of Socket.IO's own. */
+ * 42["s",7,…]; -1: another event, or one of Socket.IO's own (which may repeat
+ * what the client called a namespace). */
 static int64_t number_of(struct slice p, bool binary)
 {
 	static const char name[] = "[\"s\",";
@@ -40,7 +41,8 @@ static int64_t number_of(struct slice p, bool binary)
 		memcpy(&number, p.p, sizeof(number));
 		return number;
 	}
-	if (array == NULL || array + strlen(name) >= p.p + p.n ||
+	CHECK(p.n > 1 && p.p[0] == '4');
+	if (strchr("25", p.p[1]) == NULL || array == NULL || array + strlen(name) >= p.p + p.n ||
 	    memcmp(array, name, strlen(name)) != 0)
 		return -1;
 	return strtol(array + strlen(name), NULL, 10);
@@ -50,7 +52,6 @@ static void took_message(struct client *c, struct slice p, bool binary)
 {
 	int64_t number = number_of(p, binary);
 
-	CHECK(binary || (p.n > 1 && p.p[0] == '4'));
 	if (!binary && (p.p[1] == '5' || p.p[1] == '6'))
 		c->attachments = (unsigned)(p.p[2] - '0');
 	if (number == -1)
