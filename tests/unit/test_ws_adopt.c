@@ -513,6 +513,21 @@ Test(ws_deflate, incompressible)
 	finish();
 }
 
+/* 517 letters: libwebsockets' own extension fails an assertion on them. */
+Test(ws_deflate, ends_within_a_match)
+{
+	char text[517];
+	struct client c;
+
+	memset(text, 'a', sizeof(text));
+	start(true);
+	c = adopt_deflating();
+	say(&c, WS_BINARY | PACKED, SLICE("\x4a\x1c\x05\xa3\x00"));
+	expect_message(&c, (struct slice){ text, sizeof(text) }, false);
+	hang_up(&c);
+	finish();
+}
+
 Test(ws_deflate, bombs)
 {
 	static const size_t sizes[] = { MAX + 1, 10 * MAX, 64 << 20 };

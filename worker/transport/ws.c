@@ -328,8 +328,8 @@ static const struct lws_protocols protocols[] = {
 };
 
 /* libwebsockets' own permessage-deflate would keep zlib's windows for each
- * connection, and version 4.1 has an assertion that a client can make fail. So
- * it has an extension that only lets RSV1 pass: its functions get and give the
+ * connection, and version 4.1 has an assertion that five bytes of a client make
+ * fail. So it has an extension that only lets RSV1 pass: we get and give the
  * bytes as they are on the wire, and the rest is ws_deflate.h. */
 static const struct lws_ext_options deflate_options[] = {
 	{ "server_no_context_takeover", EXTARG_NONE },
