@@ -15,9 +15,11 @@ EXTRA_DIST += tests/run tests/killed-quickstart \
 	tests/integration/package.json tests/integration/package-lock.json \
 	tests/integration/connect.test.mjs \
 	tests/integration/counters.test.mjs \
+	tests/integration/deflate.test.mjs \
 	tests/integration/heartbeat.test.mjs \
 	tests/integration/hostile.test.mjs \
 	tests/integration/lib/client.mjs \
+	tests/integration/lib/echo.mjs \
 	tests/integration/lib/cluster.mjs \
 	tests/integration/lib/poller.mjs \
 	tests/integration/lib/prometheus.mjs \
@@ -38,6 +40,7 @@ EXTRA_DIST += tests/run tests/killed-quickstart \
 	tests/integration/store-server.test.mjs \
 	tests/integration/transports.test.mjs \
 	tests/limits/backpressure.test.mjs \
+	tests/integration/upgrade.test.mjs \
 	tests/limits/idle.test.mjs \
 	tests/limits/lib/crowd.mjs \
 	tests/limits/lib/process.mjs
