@@ -1,30 +1,15 @@
 // Engine.IO and Socket.IO on the wire, without any chat: tests/conformance/echo
 // with the numbers of the public suites. No store takes part: run once.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { io } from 'socket.io-client';
 import { WebSocket } from 'ws';
 import { RawClient } from './lib/client.mjs';
-import { build } from './lib/cluster.mjs';
+import { startEcho } from './lib/echo.mjs';
 import { KIND } from './lib/store.mjs';
 import { until, withDeadline } from './lib/wait.mjs';
 
 const numbers = { 'ping-interval': 300, 'ping-timeout': 200, 'connect-timeout': 1000, 'max-payload': 1000000 };
-
-async function startEcho() {
-  const log = openSync(join(process.env.PW_TEST_OUT || tmpdir(), 'echo.log'), 'a');
-  const args = Object.entries({ port: 0, ...numbers }).flatMap(([k, v]) => [`--${k}`, String(v)]);
-  const child = spawn(join(build, 'tests/conformance/echo'), args, { stdio: ['ignore', 'pipe', log] });
-  closeSync(log);
-  process.on('exit', () => child.kill('SIGKILL'));
-  const [line] = await until(createInterface(child.stdout), 'line', (l) => l.startsWith('listening on port'));
-  return { child, url: `http://127.0.0.1:${line.split(' ').pop()}` };
-}
 
 function define({ child, url }) {
   const raw = (options) => new RawClient(url, options);
@@ -188,4 +173,4 @@ function define({ child, url }) {
   });
 }
 
-if (KIND === 'pg') define(await startEcho());
+if (KIND === 'pg') define(await startEcho(numbers));
