@@ -26,7 +26,7 @@ Test(outbox, keeps_order_and_kind)
 	cr_assert(p.n == 0 && binary);
 	outbox_pop(&o);
 	cr_assert_not(outbox_peek(&o, &p, &binary));
-	cr_assert_null(o.bytes.p, "an empty outbox owns nothing");
+	cr_assert_null(o.bytes, "an empty outbox owns nothing");
 }
 
 /* Writer and reader at different paces, over every compaction. */
@@ -58,7 +58,7 @@ Test(outbox, any_pace)
 			got++;
 		}
 		cr_assert_eq(outbox_size(&o), 0);
-		cr_assert_null(o.bytes.p);
+		cr_assert_null(o.bytes);
 	}
 }
 
@@ -73,6 +73,6 @@ Test(outbox, memory_stays_bounded)
 		outbox_put(&o, (struct slice){ text, sizeof(text) }, false);
 		outbox_pop(&o);
 	}
-	cr_assert_leq(o.bytes.cap, 4096);
+	cr_assert_leq(o.bytes->cap, 4096);
 	outbox_free(&o);
 }

@@ -2,6 +2,7 @@
 #ifndef PW_EIO_SESSION_IMPL_H
 #define PW_EIO_SESSION_IMPL_H
 
+#include "common/base/buf.h"
 #include "common/base/map.h"
 #include "common/loop/deadlines.h"
 #include "worker/engineio/outbox.h"
