@@ -21,8 +21,9 @@
 #include "worker/transport/ws_deflate.h"
 
 /* Each connection holds a buffer of this size; a longer frame comes in chunks.
- * It is also what one read takes. */
-#define RX_CHUNK 256
+ * It is also what one read takes. (With what libwebsockets puts around it, just
+ * as much as malloc has for it.) */
+#define RX_CHUNK 244
 /* One write; libwebsockets would copy what is beyond its packet size. */
 #define TX_CHUNK 65536
 /* A client may take this long to answer our close frame. */
@@ -52,7 +53,7 @@ struct ws_conn {
 	struct ws *ws;
 	struct lws *wsi;		/* NULL: not established */
 	struct eio_session *session;	/* NULL: let go */
-	struct buf message;		/* of a message that comes in chunks */
+	struct buf *message;		/* comes in chunks; NULL: none does */
 	struct deadline deadline;	/* closing or dead */
 	bool sent_close;
 	bool failed;			/* a write failed */
@@ -145,6 +146,14 @@ static int ws_flush(struct transport *t, struct outbox *o)
 	return 0;
 }
 
+static void drop_message(struct ws_conn *c)
+{
+	if (c->message != NULL)
+		buf_free(c->message);
+	free(c->message);
+	c->message = NULL;
+}
+
 /* Own close frames: libwebsockets would always send a code, and use one of its
  * slow timers to wait for the answer. */
 static void ws_close(struct transport *t, struct outbox *rest,
@@ -155,7 +164,7 @@ static void ws_close(struct transport *t, struct outbox *rest,
 	char bytes[4];
 
 	c->session = NULL;
-	buf_free(&c->message);
+	drop_message(c);
 	if (ws_flush(t, rest) != 0)
 		return;
 	begin_write(c->ws);
@@ -178,7 +187,7 @@ static void let_go(struct ws_conn *c, enum close_reason why)
 	struct eio_session *s = c->session;
 
 	c->session = NULL;
-	buf_free(&c->message);
+	drop_message(c);
 	if (s != NULL)
 		eio_session_transport_gone(s, &c->transport, why);
 }
@@ -238,6 +247,7 @@ static void on_receive(struct ws_conn *c, struct slice chunk)
 {
 	bool binary = lws_frame_is_binary(c->wsi) != 0;
 	size_t max = c->ws->max_payload;
+	size_t so_far = c->message != NULL ? c->message->len : 0;
 
 	if (c->session == NULL)
 		return;
@@ -245,25 +255,24 @@ static void on_receive(struct ws_conn *c, struct slice chunk)
 		c->packed = (lws_get_reserved_bits(c->wsi) & RSV1) != 0;
 	if (c->packed)
 		max = ws_deflate_bound(max);
-	if (c->message.len + chunk.n + lws_remaining_packet_payload(c->wsi) >
-	    max) {
+	if (so_far + chunk.n + lws_remaining_packet_payload(c->wsi) > max) {
 		/* The rest is read and dropped, so that the client gets to see
 		 * the close frame. */
-		buf_free(&c->message);
+		drop_message(c);
 		eio_session_refuse(c->session, &c->transport, CLOSE_TOO_LARGE);
 		return;
 	}
-	if (!lws_is_final_fragment(c->wsi)) {
-		buf_add(&c->message, chunk.p, chunk.n);
-		return;
-	}
-	if (c->message.len == 0) {
+	if (so_far == 0 && lws_is_final_fragment(c->wsi)) {
 		on_message(c, chunk, binary);
 		return;
 	}
-	buf_add(&c->message, chunk.p, chunk.n);
-	on_message(c, buf_slice(&c->message), binary);
-	buf_free(&c->message);
+	if (c->message == NULL)
+		c->message = mem_zalloc(sizeof(*c->message));
+	buf_add(c->message, chunk.p, chunk.n);
+	if (!lws_is_final_fragment(c->wsi))
+		return;
+	on_message(c, buf_slice(c->message), binary);
+	drop_message(c);
 }
 
 static void on_closed(struct ws_conn *c)
