@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { io } from 'socket.io-client';
+import { Socket as Engine } from 'engine.io-client';
 import { WebSocket } from 'ws';
 import { suite } from './lib/cluster.mjs';
 import { startEcho } from './lib/echo.mjs';
@@ -15,9 +16,9 @@ const MESSAGES = 2000;
 // --- on the wire ---
 
 class Session {
-  static async open(url) {
+  static async open(url, path = '/socket.io/') {
     const s = new Session();
-    s.base = `${url}/socket.io/?EIO=4`;
+    s.base = `${url}${path}?EIO=4`;
     const open = await s.get();
     assert.equal(open.status, 200);
     assert.deepEqual(JSON.parse(open.body.slice(1)).upgrades, ['websocket']);
@@ -166,6 +167,44 @@ async function exchange(url, { at, binary }) {
   return moved;
 }
 
+// The same without Socket.IO: every packet by itself, text and binary.
+async function exchangePackets(url, at) {
+  const socket = new Engine(url, { path: '/engine.io/', upgrade: false });
+  const got = [];
+  let moved;
+  socket.binaryType = 'nodebuffer';
+  socket.once('upgrade', () => { moved = got.length; });
+  const done = new Promise((resolve, reject) => {
+    socket.on('message', (data) => {
+      got.push(Number(data));
+      if (got.length === MESSAGES) resolve();
+    });
+    socket.once('close', (why) => reject(new Error(`closed: ${why}, ${got.length} came`)));
+  });
+  await until(socket, 'open', () => true, 60000);
+  await each(MESSAGES, (i) => {
+    if (i === at) socket._probe('websocket');
+    socket.send(i % 3 === 0 ? Buffer.from(String(i)) : String(i));
+  });
+  await withDeadline(done, 60000, () => `${got.length} of ${MESSAGES}, moved at ${moved}`);
+  assert.ok(got.every((value, i) => value === i), 'in order, each once');
+  assert.equal(socket.transport.name, 'websocket');
+  socket.close();
+  return moved;
+}
+
+function underPackets({ url }) {
+  test(`${MESSAGES} packets both ways, 50 clients`, { timeout: 300000 }, async () => {
+    let between = 0;
+    for (let wave = 0; wave < 5; wave++) {
+      const moved = await Promise.all(Array.from({ length: 10 }, (_, k) =>
+        exchangePackets(url, 1 + ((wave * 10 + k) * 41) % (MESSAGES - 400))));
+      between += moved.filter((n) => n > 0 && n < MESSAGES).length;
+    }
+    assert.ok(between >= 25, `${between} of 50 moved between two packets`);
+  });
+}
+
 function underMessages({ url }) {
   for (const binary of [false, true]) {
     test(`${MESSAGES} ${binary ? 'with attachments ' : ''}both ways, 50 clients`, { timeout: 300000 }, async () => {
@@ -214,14 +253,33 @@ const chat = {
   },
 };
 
+function inTime({ url }) {
+  test('an upgrade that does not end is given up, the session goes on', async () => {
+    const s = await Session.open(url, '/engine.io/');
+    const ws = await s.websocket();
+    ws.send('2probe');
+    await frame(ws, '3probe');
+    const since = Date.now();
+    assert.equal(await closed(ws), 1005);
+    assert.ok(Date.now() - since < 4000);
+    assert.equal((await s.post('4hello')).body, 'ok');
+    assert.equal((await s.get()).body, '4hello');
+  });
+}
+
 if (KIND === 'pg') {
   const echo = await startEcho(idle);
+  const engine = await startEcho({ ...idle, protocol: 'engine.io', 'upgrade-timeout': 500 });
   onTheWire(echo);
   underMessages(echo);
-  test('the server is still there', async () => {
-    assert.equal(echo.child.exitCode, null);
-    echo.child.kill('SIGTERM');
-    await until(echo.child, 'exit', (code) => code === 0);
+  underPackets(engine);
+  inTime(engine);
+  test('the servers are still there', async () => {
+    for (const { child } of [echo, engine]) {
+      assert.equal(child.exitCode, null);
+      child.kill('SIGTERM');
+      await until(child, 'exit', (code) => code === 0);
+    }
   });
 }
 await suite({ server: { workers: 1 } }, chat);
