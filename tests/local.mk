@@ -16,8 +16,10 @@ EXTRA_DIST += tests/run tests/killed-quickstart \
 	tests/integration/connect.test.mjs \
 	tests/integration/counters.test.mjs \
 	tests/integration/deflate.test.mjs \
+	tests/integration/handover.test.mjs \
 	tests/integration/heartbeat.test.mjs \
 	tests/integration/hostile.test.mjs \
+	tests/integration/http.test.mjs \
 	tests/integration/lib/client.mjs \
 	tests/integration/lib/echo.mjs \
 	tests/integration/lib/cluster.mjs \
@@ -26,6 +28,7 @@ EXTRA_DIST += tests/run tests/killed-quickstart \
 	tests/integration/lib/store.mjs \
 	tests/integration/lib/token.mjs \
 	tests/integration/lib/wait.mjs \
+	tests/integration/lib/wire.mjs \
 	tests/integration/limits.test.mjs \
 	tests/integration/matches.test.mjs \
 	tests/integration/oddities.test.mjs \

@@ -24,6 +24,7 @@
 	X(COUNTER, http_requests, "HTTP requests answered")                     \
 	X(COUNTER, http_refused, "HTTP requests answered with an error")        \
 	X(COUNTER, http_timeouts, "HTTP connections too slow")                  \
+	X(COUNTER, proxy_refused, "connections without a PROXY header")         \
 	X(COUNTER, upgrades, "sessions moved from polling to WebSocket")        \
 	X(COUNTER, handed_over, "connections given to the session's worker")    \
 	X(COUNTER, handed_in, "connections got from another worker")            \

@@ -71,8 +71,19 @@ Test(conn, stays_or_closes)
 		  "Connection: close\r\n" },
 		{ "POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
 		  false, NULL },
+		/* one that is there already */
+		{ "POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx",
+		  false, NULL },
+		{ "POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+		  "\r\n1\r\nx\r\n0\r\n\r\n", false, NULL },
+		{ "POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+		  "\r\nx\r\n", true, "Connection: close\r\n" },
+		/* refused */
 		{ "GET /socket.io/?EIO=3&transport=polling HTTP/1.1\r\nHost: x\r\n"
-		  "\r\n", true, "Connection: close\r\n" },
+		  "\r\n", false, NULL },
+		{ "GET /socket.io/?EIO=3&transport=websocket HTTP/1.1\r\nHost: x\r\n"
+		  "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n", true,
+		  "Connection: close\r\n" },
 	};
 
 	wire_start(&defaults);

@@ -6,9 +6,12 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/ipc/stats.h"
 #include "worker/engineio/session.h"
+#include "worker/transport/connect_rate.h"
+#include "worker/transport/cors.h"
 #include "worker/transport/farewell.h"
 #include "worker/transport/handover.h"
 #include "worker/transport/listener.h"
@@ -240,6 +243,14 @@ static size_t consume(struct conn *c, struct slice in)
 			used += exchange_body(c, rest);
 			continue;
 		}
+		if (c->proxied) {
+			conn_enter(c, CONN_HEAD);
+			n = exchange_proxy_header(c, rest);
+			if (n == 0)
+				break;
+			used += n;
+			continue;
+		}
 		if (c->state > CONN_HEAD || requests++ == REQUESTS_PER_TURN)
 			break;
 		n = exchange_head(c, rest);
@@ -353,9 +364,10 @@ static void on_overdue(struct deadline *d, void *arg)
 	(void)arg;
 	stats_add(STAT_http_timeouts,
 		  c->state != CONN_IDLE && c->state != CONN_GOODBYE);
-	/* A client that sent nothing is not waiting for an answer. */
-	if (c->state != CONN_BODY &&
-	    (c->state != CONN_HEAD || c->in.len == 0)) {
+	/* A client that sent nothing is not waiting for an answer, and a proxy
+	 * that did not say whom it is for would not know what to do with it. */
+	if (c->proxied || (c->state != CONN_BODY &&
+			   (c->state != CONN_HEAD || c->in.len == 0))) {
 		end_for(c, c->state == CONN_ANSWER ? CLOSE_OUTBOX : CLOSE_CLIENT);
 		return;
 	}
@@ -423,6 +435,7 @@ void conn_new(struct conns *cs, int fd, const struct net_addr *peer)
 
 	if (c == NULL)
 		return;
+	c->proxied = net_list_has(cs->proxied, peer);
 	/* Often the request is there, but not before those of connections that
 	 * were accepted just before: whatever came first is to be read first. */
 	conn_enter(c, CONN_HEAD);
@@ -437,10 +450,28 @@ void conn_adopt(struct conns *cs, int fd, const struct net_addr *peer,
 	if (c == NULL)
 		return;
 	c->owner = (uint8_t)owner;
-	if (read.n != 0)
+	if (owner != CONN_OWNER_HERE) {
+		/* Not now: a hundred pipelined requests for owners that are
+		 * gone would lie on the stack. */
+		conn_enter(c, CONN_IDLE);
+		buf_add(&c->in, read.p, read.n);
+		deadline_arm(&cs->agains, &c->deadline);
+	} else if (read.n != 0) {
 		take(c, read);
-	else
+	} else {
 		read_more(c);
+	}
+}
+
+/* The configuration was checked. */
+static struct net_list *list_of(const char *text)
+{
+	struct slice bad;
+	struct net_list *l = net_list_new(text != NULL ? text : "", &bad);
+
+	if (l == NULL)
+		log_fatal("not an address: %.*s", (int)bad.n, bad.p);
+	return l;
 }
 
 void conns_init(struct conns *cs, struct loop *l, struct eio_sessions *sessions,
@@ -452,6 +483,12 @@ void conns_init(struct conns *cs, struct loop *l, struct eio_sessions *sessions,
 		.max_payload = c->max_payload,
 		.instance = c->instance, .max = max,
 	};
+	cs->cors = cors_new(c->allowed_origins != NULL ? c->allowed_origins
+						       : "",
+			    c->cors_credentials);
+	cs->trusted = list_of(c->trusted_proxies);
+	cs->proxied = list_of(c->proxy_protocol_from);
+	cs->connect_rate = connect_rate_new(&c->connect_rate);
 	cs->farewells = farewells_new(l);
 	cs->pollings = pollings_new(sessions, cs->farewells);
 	list_init(&cs->all);
@@ -475,6 +512,10 @@ void conns_free(struct conns *cs)
 	task_cancel(&cs->reap);
 	on_reap(cs);
 	farewells_free(&cs->farewells);
+	cors_free(&cs->cors);
+	net_list_free(&cs->trusted);
+	net_list_free(&cs->proxied);
+	connect_rate_free(&cs->connect_rate);
 	deadlines_free(&cs->heads);
 	deadlines_free(&cs->bodies);
 	deadlines_free(&cs->idles);

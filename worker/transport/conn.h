@@ -11,9 +11,12 @@
 #include "worker/transport/response.h"
 
 struct conn;
+struct connect_rate;
+struct cors;
 struct eio_sessions;
 struct farewells;
 struct listener_conf;
+struct net_list;
 struct pollings;
 struct ws;
 
@@ -24,6 +27,10 @@ struct conns {
 	struct ws *ws;
 	struct pollings *pollings;
 	struct farewells *farewells;
+	struct cors *cors;
+	struct net_list *trusted;	/* proxies: X-Forwarded-For */
+	struct net_list *proxied;	/* these begin with a PROXY header */
+	struct connect_rate *connect_rate;
 	const char *path;
 	size_t max_payload;
 	/* A connection, as conn_adopt() takes it, is for another instance: fd
@@ -57,8 +64,8 @@ void conns_free(struct conns *cs);
 /* fd: accepted, non-blocking; taken. */
 void conn_new(struct conns *cs, int fd, const struct net_addr *peer);
 
-/* A connection that was another worker's. read: begins with the head of the
- * request that it is here for; copied. */
+/* A connection that was another worker's, or could not be sent to it. read:
+ * begins with the head of the request that it is here for; copied. */
 enum conn_owner {
 	CONN_OWNER_HERE,
 	CONN_OWNER_GONE,	/* could not be sent: the session is unknown */

@@ -39,6 +39,7 @@ struct conn {
 	uint8_t owner;		/* enum conn_owner; for the first request */
 	uint8_t then;		/* enum response_then; for this request */
 	bool no_body : 1;	/* HEAD */
+	bool proxied : 1;	/* its PROXY header is to come */
 	bool reading : 1;	/* conn.c will look at what comes next */
 };
 
@@ -49,6 +50,8 @@ void conn_refuse(struct conn *c, const struct response *r);
 int conn_release(struct conn *c);
 
 /* --- exchange.c: of `in`, which is not empty, uses what it gives --- */
+/* A PROXY header; 0: it is not whole. */
+size_t exchange_proxy_header(struct conn *c, struct slice in);
 /* A head; 0: it is not whole. */
 size_t exchange_head(struct conn *c, struct slice in);
 size_t exchange_body(struct conn *c, struct slice in);

@@ -4,9 +4,16 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/ipc/stats.h"
 #include "common/protocol/ids.h"
+#include "common/protocol/proxy_header.h"
 #include "worker/engineio/session.h"
+#include "worker/transport/client_addr.h"
 #include "worker/transport/conn_impl.h"
+#include "worker/transport/connect_rate.h"
+#include "worker/transport/cors.h"
 #include "worker/transport/farewell.h"
 #include "worker/transport/request.h"
 #include "worker/transport/ws.h"
@@ -53,6 +60,36 @@ static enum sid_state find_sid(void *arg, struct slice sid, uint32_t *owner_out)
 	return find_owner(c, sid, owner_out);
 }
 
+/* --- who may --- */
+
+/* The answer's fields for web pages. True: there is nothing more to it. */
+static bool add_cors(struct conn *c, const struct http_head *h)
+{
+	const struct cors *cors = c->cs->cors;
+
+	if (!request_is_engine(h, c->cs->path))
+		return false;
+	if (cors_preflight(cors, h, &c->fields))
+		return true;
+	cors_fields(cors, h, &c->fields);
+	return false;
+}
+
+/* Opens no more sessions now; and was told so. */
+static bool too_fast(struct conn *c, const struct http_head *h)
+{
+	struct response r = response_text(429, "Too many new sessions\n");
+	struct net_addr client = client_addr(h, &c->peer, c->cs->trusted);
+	unsigned wait_s;
+
+	if (connect_rate_take(c->cs->connect_rate, &client, clock_mono_us(),
+			      &wait_s))
+		return false;
+	buf_printf(&c->fields, "Retry-After: %u\r\n", wait_s);
+	conn_answer(c, &r);
+	return true;
+}
+
 /* --- what requests come to --- */
 
 static void upgrade(struct conn *c, const struct http_head *h,
@@ -66,6 +103,17 @@ static void upgrade(struct conn *c, const struct http_head *h,
 		.session = s,
 	};
 
+	if (!cors_websocket_ok(c->cs->cors, h)) {
+		struct response foreign = request_foreign();
+
+		conn_refuse(c, &foreign);
+		return;
+	}
+	if (s == NULL) {
+		c->then = RESPONSE_CLOSE;
+		if (too_fast(c, h))
+			return;
+	}
 	ws_adopt(c->cs->ws, conn_release(c), &u);
 }
 
@@ -139,6 +187,26 @@ static void answer_last(struct conn *c, struct slice sid)
 	buf_free(&body);
 }
 
+/* Gives the length of the body: the next request is behind it. */
+static size_t answer(struct conn *c, const struct http_head *h,
+		     const struct response *r, struct slice rest)
+{
+	struct buf *b = &c->cs->body;
+	size_t used = 0;
+
+	buf_clear(b);
+	/* A body that is not here would have to be waited for, and what is
+	 * behind an upgrade may be frames. */
+	if (http_head_field(h, "Upgrade", NULL).p != NULL ||
+	    http_body_read(&c->framing, rest, b, c->cs->max_payload,
+			   &used) != 0 ||
+	    !http_body_done(&c->framing))
+		conn_refuse(c, r);
+	else
+		conn_answer(c, r);
+	return used;
+}
+
 /* in: from the head on; n: the head's length; s: the session of v->sid. */
 static size_t act(struct conn *c, const struct http_head *h,
 		  const struct request_verdict *v, struct slice in, size_t n,
@@ -151,12 +219,7 @@ static size_t act(struct conn *c, const struct http_head *h,
 		polling_misused(polling_of(s));
 		/* fall through */
 	case REQUEST_ANSWER:
-		/* It would have to be read to find the next request. */
-		if (v->answer.status == 400 || !http_body_done(&c->framing))
-			conn_refuse(c, &v->answer);
-		else
-			conn_answer(c, &v->answer);
-		return n;
+		return n + answer(c, h, &v->answer, rest);
 	case REQUEST_WEBSOCKET:
 		upgrade(c, h, v->key, rest, s);
 		return in.n;
@@ -168,6 +231,8 @@ static size_t act(struct conn *c, const struct http_head *h,
 		return in.n;
 	}
 	case REQUEST_OPEN:
+		if (too_fast(c, h))
+			return n;
 		conn_enter(c, CONN_HELD);
 		c->polling = polling_open(c->cs->pollings, c);
 		return n;
@@ -205,14 +270,37 @@ static bool worth_parsing(const struct conn *c, struct slice in)
 	       memmem(in.p + from, in.n - from, "\r\n\r\n", 4) != NULL;
 }
 
+size_t exchange_proxy_header(struct conn *c, struct slice in)
+{
+	struct net_addr client;
+	long n = proxy_header_parse(in.p, in.n, &client);
+	char from[NET_ADDR_TEXT];
+
+	if (n == 0)
+		return 0;
+	c->proxied = false;
+	if (n < 0) {
+		net_addr_format(&c->peer, from);
+		log_debug("closed: no PROXY header from=%s", from);
+		stats_inc(STAT_proxy_refused);
+		conn_cut(c);
+		return in.n;
+	}
+	if (net_addr_known(&client))
+		c->peer = client;
+	return (size_t)n;
+}
+
 size_t exchange_head(struct conn *c, struct slice in)
 {
+	static const struct response no_content = { .status = 204 };
 	struct search s = { .c = c };
 	struct request_env env = { c->cs->path, find_sid, &s };
 	struct request_verdict v;
 	struct response no;
 	struct http_head h;
 	long n = worth_parsing(c, in) ? http_head_parse(in.p, in.n, &h) : 0;
+	bool preflight;
 	int err;
 
 	c->looked = n == 0 ? in.n : 0;
@@ -220,6 +308,7 @@ size_t exchange_head(struct conn *c, struct slice in)
 		return 0;
 	c->no_body = n > 0 && h.method.n == 4 &&
 		     memcmp(h.method.p, "HEAD", 4) == 0;
+	preflight = n > 0 && add_cors(c, &h);
 	err = n > 0 ? http_body_begin(&h, &c->framing) : (int)n;
 	if (err != 0) {
 		no = err == -ENOTSUP
@@ -229,6 +318,10 @@ size_t exchange_head(struct conn *c, struct slice in)
 		return in.n;
 	}
 	c->then = then_of(&h);
+	if (preflight)
+		return (size_t)n + answer(c, &h, &no_content,
+					  (struct slice){ in.p + n,
+							  in.n - (size_t)n });
 	v = request_judge(&h, &env);
 	c->owner = CONN_OWNER_HERE;
 	return act(c, &h, &v, in, (size_t)n, s.found);

@@ -15,6 +15,7 @@
 #include "common/base/mem.h"
 #include "common/ipc/stats.h"
 #include "worker/transport/conn.h"
+#include "worker/transport/handover.h"
 
 #define ACCEPTS_PER_TURN 64
 #define PAUSE_MS 100
@@ -35,6 +36,7 @@ struct listener {
 	struct list doors;
 	struct timer pause;	/* running: no descriptors, nothing is accepted */
 	bool short_of_fds;	/* said so */
+	struct handover *handover;	/* NULL: there is none */
 	struct conns conns;
 };
 
@@ -66,10 +68,13 @@ static void pause_accepting(struct listener *li, int err)
 /* False: nothing more to accept in this turn. */
 static bool accept_one(struct door *d)
 {
-	static const struct net_addr nobody;
 	struct listener *li = d->li;
+	struct sockaddr_storage from = { .ss_family = AF_UNSPEC };
+	socklen_t from_n = sizeof(from);
 	int one = 1;
-	int fd = accept4(d->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int fd = accept4(d->fd, (struct sockaddr *)&from, &from_n,
+			 SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct net_addr peer;
 
 	if (fd == -1) {
 		switch (errno) {
@@ -96,7 +101,8 @@ static bool accept_one(struct door *d)
 	li->short_of_fds = false;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	stats_inc(STAT_accepted);
-	conn_new(&li->conns, fd, &nobody);
+	peer = net_addr_of((struct sockaddr *)&from);
+	conn_new(&li->conns, fd, &peer);
 	return true;
 }
 
@@ -169,6 +175,49 @@ static size_t descriptors_allow(void)
 	return max;
 }
 
+/* --- hand-over --- */
+
+static void on_adopt(void *arg, int fd, const struct net_addr *peer,
+		     struct slice read)
+{
+	struct listener *li = arg;
+
+	conn_adopt(&li->conns, fd, peer, read, CONN_OWNER_HERE);
+}
+
+static void on_not_sent(void *arg, int fd, const struct net_addr *peer,
+			struct slice read, bool gone)
+{
+	struct listener *li = arg;
+
+	conn_adopt(&li->conns, fd, peer, read,
+		   gone ? CONN_OWNER_GONE : CONN_OWNER_AWAY);
+}
+
+static void hand_over(void *arg, uint32_t owner, int fd,
+		      const struct net_addr *peer, struct slice read)
+{
+	struct listener *li = arg;
+
+	handover_send(li->handover, owner, fd, peer, read);
+}
+
+static void init_handover(struct listener *li, const struct listener_conf *c)
+{
+	struct handover_ops ops = { on_adopt, on_not_sent, li };
+	struct handover_conf conf = {
+		.run_dir = c->run_dir,
+		.instance = c->instance,
+		.fd = c->handover_fd,
+	};
+
+	if (c->run_dir == NULL)
+		return;
+	li->handover = handover_new(li->loop, &conf, &ops);
+	li->conns.hand_over = hand_over;
+	li->conns.hand_over_arg = li;
+}
+
 struct listener *listener_new(struct loop *l, struct eio_sessions *sessions,
 			      struct ws *ws, const struct listener_conf *c)
 {
@@ -180,6 +229,7 @@ struct listener *listener_new(struct loop *l, struct eio_sessions *sessions,
 	list_init(&li->doors);
 	timer_init(&li->pause, l, on_pause_over, li);
 	conns_init(&li->conns, l, sessions, ws, c, max);
+	init_handover(li, c);
 	return li;
 }
 
@@ -191,6 +241,7 @@ void listener_free(struct listener **lip)
 		return;
 	listener_drain(li);
 	conns_free(&li->conns);
+	handover_free(&li->handover);
 	timer_free(&li->pause);
 	free(li);
 	*lip = NULL;

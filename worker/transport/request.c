@@ -56,7 +56,8 @@ struct response request_unreadable(long err)
 /* On an upgrade request the client's library shows the text only. */
 static struct request_verdict refuse(enum eio_error e, bool upgrade)
 {
-	struct request_verdict v = answer(400, upgrade ? eio_errors[e].text
+	unsigned status = e == EIO_FORBIDDEN ? 403 : 400;
+	struct request_verdict v = answer(status, upgrade ? eio_errors[e].text
 						       : eio_errors[e].json);
 
 	v.answer.type = upgrade ? "text/html" : "application/json";
@@ -66,6 +67,11 @@ static struct request_verdict refuse(enum eio_error e, bool upgrade)
 struct response request_bad(void)
 {
 	return refuse(EIO_BAD_REQUEST, false).answer;
+}
+
+struct response request_foreign(void)
+{
+	return refuse(EIO_FORBIDDEN, true).answer;
 }
 
 /* Base64 of 16 bytes: 22 digits and "==". */
@@ -235,14 +241,19 @@ static bool expects_too_much(const struct http_head *h)
 	       !http_head_list_has(h, "Expect", "100-continue");
 }
 
+bool request_is_engine(const struct http_head *h, const char *path)
+{
+	size_t prefix = strlen(path);
+
+	return h->path.n >= prefix && memcmp(h->path.p, path, prefix) == 0;
+}
+
 struct request_verdict request_judge(const struct http_head *h,
 				     const struct request_env *env)
 {
-	size_t prefix = strlen(env->path);
-
 	if (expects_too_much(h))
 		return answer(417, "Expectation failed\n");
-	if (h->path.n >= prefix && memcmp(h->path.p, env->path, prefix) == 0)
+	if (request_is_engine(h, env->path))
 		return judge_engine(h, env);
 	if (equals(h->path, "/healthz"))
 		return judge_health(h);

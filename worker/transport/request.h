@@ -43,12 +43,16 @@ struct request_verdict {
 	uint32_t owner;
 };
 
+/* It is for the engine below path. */
+bool request_is_engine(const struct http_head *h, const char *path);
 struct request_verdict request_judge(const struct http_head *h,
 				     const struct request_env *env);
 /* For a head that could not be read: err of http_head_parse(). */
 struct response request_unreadable(long err);
 /* {"code":3,…}: not (any more) for this transport. */
 struct response request_bad(void);
+/* For a WebSocket that a foreign page wants. */
+struct response request_foreign(void);
 /* The request has, or announces, a body. */
 bool request_has_body(const struct http_head *h);
 
