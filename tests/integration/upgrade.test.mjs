@@ -268,8 +268,8 @@ function inTime({ url }) {
 }
 
 if (KIND === 'pg') {
-  const echo = await startEcho(idle);
-  const engine = await startEcho({ ...idle, protocol: 'engine.io', 'upgrade-timeout': 500 });
+  const echo = await startEcho({ ...idle, workers: 4 });
+  const engine = await startEcho({ ...idle, workers: 4, protocol: 'engine.io', 'upgrade-timeout': 500 });
   onTheWire(echo);
   underMessages(echo);
   underPackets(engine);
@@ -282,4 +282,4 @@ if (KIND === 'pg') {
     }
   });
 }
-await suite({ server: { workers: 1 } }, chat);
+await suite({}, chat);
