@@ -225,6 +225,5 @@ const tests = {
 
 const transports = { websocket: ['websocket'], polling: ['polling'], upgraded: ['polling', 'websocket'] };
 
-// One worker: what is sent matters here, not where it arrives.
-await suite({ server: { workers: 1 } }, Object.fromEntries(Object.entries(transports).flatMap(([name, list]) =>
+await suite({}, Object.fromEntries(Object.entries(transports).flatMap(([name, list]) =>
   Object.entries(tests).map(([what, fn]) => [`${what} (${name})`, async (c) => fn(await Talk.start(c, { transports: list }))]))));
