@@ -4,6 +4,7 @@ FUZZERS = \
 	tests/fuzz/fuzz_eio_payload \
 	tests/fuzz/fuzz_http_body \
 	tests/fuzz/fuzz_http_head \
+	tests/fuzz/fuzz_polling \
 	tests/fuzz/fuzz_proxy_header \
 	tests/fuzz/fuzz_request \
 	tests/fuzz/fuzz_session \
@@ -12,8 +13,8 @@ FUZZERS = \
 check_PROGRAMS += $(FUZZERS)
 EXTRA_DIST += tests/fuzz/corpus \
 	tests/fuzz/eio_payload.dict tests/fuzz/http_body.dict tests/fuzz/http_head.dict \
-	tests/fuzz/proxy_header.dict tests/fuzz/request.dict tests/fuzz/session.dict \
-	tests/fuzz/sio_packet.dict tests/fuzz/ws_message.dict
+	tests/fuzz/polling.dict tests/fuzz/proxy_header.dict tests/fuzz/request.dict \
+	tests/fuzz/session.dict tests/fuzz/sio_packet.dict tests/fuzz/ws_message.dict
 
 if FUZZING
 FUZZ_MAIN =
@@ -36,6 +37,14 @@ tests_fuzz_fuzz_http_head_SOURCES = tests/fuzz/fuzz_http_head.c tests/fuzz/fuzz.
 tests_fuzz_fuzz_http_head_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_http_head_LDADD = $(FUZZ_MAIN) $(PROTOCOL_LIBS)
 
+# Before LOOP_LIBS: fake_loop.o takes the place of loop.o; and fuzz_polling.o that
+# of conn.o.
+tests_fuzz_fuzz_polling_SOURCES = tests/fuzz/fuzz_polling.c tests/fuzz/fuzz.h \
+	tests/fuzz/fake_loop.c tests/fuzz/fake_loop.h
+tests_fuzz_fuzz_polling_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_polling_LDADD = $(FUZZ_MAIN) worker/libtransport.a $(IPC_LIBS) \
+	$(PROTOCOL_LIBS) $(LOOP_LIBS)
+
 tests_fuzz_fuzz_proxy_header_SOURCES = tests/fuzz/fuzz_proxy_header.c tests/fuzz/fuzz.h
 tests_fuzz_fuzz_proxy_header_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_proxy_header_LDADD = $(FUZZ_MAIN) $(PROTOCOL_LIBS)
@@ -49,7 +58,6 @@ tests_fuzz_fuzz_request_SOURCES = tests/fuzz/fuzz_request.c tests/fuzz/fuzz.h
 tests_fuzz_fuzz_request_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_request_LDADD = $(FUZZ_MAIN) worker/libtransport.a $(IPC_LIBS) $(PROTOCOL_LIBS)
 
-# Before LOOP_LIBS: fake_loop.o takes the place of loop.o.
 tests_fuzz_fuzz_session_SOURCES = tests/fuzz/fuzz_session.c tests/fuzz/fuzz.h \
 	tests/fuzz/session_app.c tests/fuzz/session_streams.c tests/fuzz/session_world.h \
 	tests/fuzz/fake_loop.c tests/fuzz/fake_loop.h
