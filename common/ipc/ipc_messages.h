@@ -56,7 +56,7 @@ struct ipc_hello {
 struct ipc_drain { uint32_t grace_ms; };
 struct ipc_stop { uint32_t deadline_ms; };
 struct ipc_handover {
-	uint32_t from_instance;
+	uint32_t from_instance;	/* that accepted it */
 	uint8_t peer[16];	/* the client's address, IPv6 or mapped IPv4; 0: not known */
 };
 struct ipc_ready { uint32_t instance; uint32_t version; };

@@ -153,6 +153,31 @@ await suite({ server: { workers: 4 } }, {
     await tidy(c, all, wire);
   },
 
+  async 'sessions are opened by the worker that accepted the connection'(c) {
+    const wire = await Wire.open(c.url);
+    const home = await Session.open(wire);
+    const all = await everywhere(c, wire);
+    const opened = [];
+    for (const { session } of [...all, ...all]) {
+      // elsewhere meanwhile
+      await wire.write(session.post('42["message:read",null]'));
+      assert.equal((await wire.answer()).body, 'ok');
+      opened.push({ session: await Session.open(wire) });
+    }
+    for (const { session } of opened) assert.equal(session.instance, home.instance);
+    // and by any when that one is gone
+    const away = all.find(({ session }) => session.instance !== home.instance).session;
+    await wire.write(away.post('42["message:read",null]'));
+    assert.equal((await wire.answer()).body, 'ok');
+    const { pid } = await c.worker(home.instance);
+    process.kill(pid, 'SIGKILL');
+    await eventually(() => isGone(pid), 'dead');
+    const orphan = await Session.open(wire);
+    assert.equal(orphan.instance, away.instance);
+    await c.ready();
+    await tidy(c, [{ session: orphan }, ...all.filter(({ session }) => session.instance !== home.instance)], wire);
+  },
+
   async 'pipelined, and the answers in order'(c) {
     const wire = await Wire.open(c.url);
     const all = await everywhere(c, wire);

@@ -12,6 +12,7 @@
 #include "common/ipc/stats.h"
 #include "common/protocol/ids.h"
 #include "tests/unit/wire.h"
+#include "worker/transport/handover.h"
 
 #define HEALTH "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 #define MISSING "GET /missing HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -518,13 +519,13 @@ Test(conn, given_to_another_worker)
 static void adopt(struct client *c, const struct buf *read,
 		  enum conn_owner owner)
 {
-	static const struct net_addr nobody;
+	static const struct conn_origin from = { .home = 7 };
 	int fds[2];
 
 	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
 	fcntl(fds[1], F_SETFL, O_NONBLOCK);
 	*c = (struct client){ .fd = fds[0] };
-	conn_adopt(&wire.conns, fds[1], &nobody, buf_slice(read), owner);
+	conn_adopt(&wire.conns, fds[1], &from, buf_slice(read), owner);
 }
 
 Test(conn, adopted)
@@ -555,6 +556,37 @@ Test(conn, adopted)
 	expect_answer(&c, 200, "ok");
 	hang_up(&c);
 	hang_up(&other);
+	buf_free(&b);
+	wire_finish();
+}
+
+/* Accepted by 7: that one opens its sessions, unless it is gone. */
+Test(conn, sessions_are_opened_at_home)
+{
+	static const char open[] = "GET /socket.io/?EIO=4&transport=polling "
+				   "HTTP/1.1\r\nHost: x\r\n\r\n";
+	struct wire_conf conf = { .hand_over = true };
+	struct buf b = { 0 };
+	struct client c;
+
+	wire_start(&conf);
+	buf_adds(&b, HEALTH);
+	adopt(&c, &b, CONN_OWNER_HERE);
+	expect_answer(&c, 200, "ok");
+	say_text(&c, open);
+	WAIT_FOR(wire.given_fd != 0);
+	cr_assert_eq(wire.owner, 7);
+	cr_assert_eq(wire.given.len, sizeof(open) - 1);
+	close(wire.given_fd);
+	wire.given_fd = 0;
+	hang_up(&c);
+	buf_clear(&b);
+	buf_adds(&b, open);
+	adopt(&c, &b, CONN_OWNER_GONE);
+	expect_answer(&c, 200, NULL);
+	cr_assert_not_null(wire.latest);
+	cr_assert_eq(wire.given_fd, 0);
+	hang_up(&c);
 	buf_free(&b);
 	wire_finish();
 }

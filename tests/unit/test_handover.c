@@ -28,7 +28,7 @@ static struct loop *loop;
 struct event {
 	bool adopted;		/* or failed */
 	bool gone;
-	struct net_addr peer;
+	struct conn_origin from;
 	size_t n;
 	unsigned char sum;	/* of the bytes */
 	unsigned number;	/* the first four bytes */
@@ -44,14 +44,14 @@ struct end {
 };
 
 static void note(struct end *e, struct event ev, int fd,
-		 const struct net_addr *peer, struct slice read)
+		 const struct conn_origin *from, struct slice read)
 {
 	struct stat st;
 
 	cr_assert_eq(fstat(fd, &st), 0);
 	cr_assert(fcntl(fd, F_GETFD) & FD_CLOEXEC);
 	close(fd);
-	ev.peer = *peer;
+	ev.from = *from;
 	ev.n = read.n;
 	for (size_t i = 0; i < read.n; i++)
 		ev.sum = (unsigned char)(ev.sum * 31 + read.p[i]);
@@ -61,21 +61,21 @@ static void note(struct end *e, struct event ev, int fd,
 	e->events[e->n++] = ev;
 }
 
-static void adopt(void *arg, int fd, const struct net_addr *peer,
+static void adopt(void *arg, int fd, const struct conn_origin *from,
 		  struct slice read)
 {
-	note(arg, (struct event){ .adopted = true }, fd, peer, read);
+	note(arg, (struct event){ .adopted = true }, fd, from, read);
 }
 
-static void failed(void *arg, int fd, const struct net_addr *peer,
+static void failed(void *arg, int fd, const struct conn_origin *from,
 		   struct slice read, bool gone)
 {
 	struct end *e = arg;
 
 	if (e->resend != NULL)
 		handover_send(e->h, e->resend->instance,
-			      fcntl(fd, F_DUPFD_CLOEXEC, 0), peer, read);
-	note(e, (struct event){ .gone = gone }, fd, peer, read);
+			      fcntl(fd, F_DUPFD_CLOEXEC, 0), from, read);
+	note(e, (struct event){ .gone = gone }, fd, from, read);
 }
 
 static int bound(uint32_t instance)
@@ -91,8 +91,7 @@ static int bound(uint32_t instance)
 static void start_on(struct end *e, uint32_t instance, int fd)
 {
 	struct handover_ops ops = { adopt, failed, e };
-	struct handover_conf c = { .run_dir = dir, .instance = instance,
-				   .fd = fd };
+	struct handover_conf c = { .run_dir = dir, .fd = fd };
 
 	*e = (struct end){ .instance = instance };
 	e->h = handover_new(loop, &c, &ops);
@@ -132,7 +131,9 @@ static int connection(void)
 	return fds[1];
 }
 
-static const struct net_addr client = { .b = { 0x20, 1, [15] = 7 } };
+static const struct conn_origin client = {
+	.peer = { .b = { 0x20, 1, [15] = 7 } }, .home = 5,
+};
 
 /* A connection with n bytes read that begin with number. */
 static void give(struct end *from, uint32_t to, unsigned number, size_t n)
@@ -207,7 +208,8 @@ Test(handover, bytes_address_and_descriptor_arrive)
 		cr_assert(b.events[i].adopted);
 		cr_assert_eq(b.events[i].n, sizes[i]);
 		cr_assert_eq(b.events[i].sum, sum_of((unsigned)i, sizes[i]));
-		cr_assert(net_addr_equal(&b.events[i].peer, &client));
+		cr_assert(net_addr_equal(&b.events[i].from.peer, &client.peer));
+		cr_assert_eq(b.events[i].from.home, 5);
 	}
 	cr_assert_eq(open_fds(), fds + 1);	/* the socket to the owner */
 	cr_assert_eq(a.n, 0);
@@ -277,7 +279,7 @@ Test(handover, owner_that_never_was)
 		cr_assert_eq(a.n, i + 1);
 		cr_assert(!a.events[i].adopted && a.events[i].gone);
 		cr_assert_eq(a.events[i].sum, sum_of(i, 50));
-		cr_assert(net_addr_equal(&a.events[i].peer, &client));
+		cr_assert(net_addr_equal(&a.events[i].from.peer, &client.peer));
 	}
 	cr_assert_eq(open_fds(), fds);
 	cr_assert_eq(stats_get(STAT_handover_failed), 100);

@@ -51,10 +51,10 @@ static void closed(void *up, enum close_reason why)
 }
 
 static void hand_over(void *arg, uint32_t owner, int fd,
-		      const struct net_addr *peer, struct slice read)
+		      const struct conn_origin *from, struct slice read)
 {
 	(void)arg;
-	(void)peer;
+	(void)from;
 	wire.owner = owner;
 	wire.given_fd = fd;
 	buf_clear(&wire.given);

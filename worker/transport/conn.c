@@ -13,7 +13,6 @@
 #include "worker/transport/connect_rate.h"
 #include "worker/transport/cors.h"
 #include "worker/transport/farewell.h"
-#include "worker/transport/handover.h"
 #include "worker/transport/listener.h"
 #include "worker/transport/ws.h"
 
@@ -405,7 +404,8 @@ static void turn_away(struct conns *cs, int fd, const struct response *r)
 }
 
 /* NULL: there are too many; it was told so. */
-static struct conn *admit(struct conns *cs, int fd, const struct net_addr *peer)
+static struct conn *admit(struct conns *cs, int fd,
+			  const struct conn_origin *from)
 {
 	struct response full = response_text(503, "Too many connections\n");
 	size_t count = cs->count + ws_count(cs->ws);
@@ -418,7 +418,7 @@ static struct conn *admit(struct conns *cs, int fd, const struct net_addr *peer)
 	c = mem_zalloc(sizeof(*c));
 	c->cs = cs;
 	c->fd = fd;
-	c->peer = *peer;
+	c->from = *from;
 	deadline_init(&c->deadline);
 	list_append(&cs->all, &c->node);
 	cs->count++;
@@ -431,7 +431,8 @@ static struct conn *admit(struct conns *cs, int fd, const struct net_addr *peer)
 
 void conn_new(struct conns *cs, int fd, const struct net_addr *peer)
 {
-	struct conn *c = admit(cs, fd, peer);
+	struct conn_origin from = { *peer, cs->instance };
+	struct conn *c = admit(cs, fd, &from);
 
 	if (c == NULL)
 		return;
@@ -442,10 +443,10 @@ void conn_new(struct conns *cs, int fd, const struct net_addr *peer)
 	watch(c, IO_READ);
 }
 
-void conn_adopt(struct conns *cs, int fd, const struct net_addr *peer,
+void conn_adopt(struct conns *cs, int fd, const struct conn_origin *from,
 		struct slice read, enum conn_owner owner)
 {
-	struct conn *c = admit(cs, fd, peer);
+	struct conn *c = admit(cs, fd, from);
 
 	if (c == NULL)
 		return;

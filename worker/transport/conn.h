@@ -11,6 +11,7 @@
 #include "worker/transport/response.h"
 
 struct conn;
+struct conn_origin;
 struct connect_rate;
 struct cors;
 struct eio_sessions;
@@ -36,7 +37,7 @@ struct conns {
 	/* A connection, as conn_adopt() takes it, is for another instance: fd
 	 * is taken, read is borrowed. NULL: there is no hand-over. */
 	void (*hand_over)(void *arg, uint32_t owner, int fd,
-			  const struct net_addr *peer, struct slice read);
+			  const struct conn_origin *from, struct slice read);
 	void *hand_over_arg;
 	uint32_t instance;
 	struct list all;
@@ -71,7 +72,7 @@ enum conn_owner {
 	CONN_OWNER_GONE,	/* could not be sent: the session is unknown */
 	CONN_OWNER_AWAY,	/* could not be sent: 503 */
 };
-void conn_adopt(struct conns *cs, int fd, const struct net_addr *peer,
+void conn_adopt(struct conns *cs, int fd, const struct conn_origin *from,
 		struct slice read, enum conn_owner owner);
 
 /* --- for polling.c --- */

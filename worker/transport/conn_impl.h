@@ -5,6 +5,7 @@
 
 #include "common/protocol/http_body.h"
 #include "worker/transport/conn.h"
+#include "worker/transport/handover.h"
 #include "worker/transport/polling.h"
 
 enum conn_state {
@@ -30,7 +31,7 @@ struct conn {
 	struct buf out;		/* the answer's rest */
 	struct buf fields;	/* for this request's answer */
 	struct http_body framing;
-	struct net_addr peer;
+	struct conn_origin from;
 	size_t looked;		/* so much of `in` holds no end of a head */
 	size_t drained;
 	int fd;

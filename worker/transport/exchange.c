@@ -79,7 +79,7 @@ static bool add_cors(struct conn *c, const struct http_head *h)
 static bool too_fast(struct conn *c, const struct http_head *h)
 {
 	struct response r = response_text(429, "Too many new sessions\n");
-	struct net_addr client = client_addr(h, &c->peer, c->cs->trusted);
+	struct net_addr client = client_addr(h, &c->from.peer, c->cs->trusted);
 	unsigned wait_s;
 
 	if (connect_rate_take(c->cs->connect_rate, &client, clock_mono_us(),
@@ -224,10 +224,10 @@ static size_t act(struct conn *c, const struct http_head *h,
 		upgrade(c, h, v->key, rest, s);
 		return in.n;
 	case REQUEST_ELSEWHERE: {
-		struct net_addr peer = c->peer;
+		struct conn_origin from = c->from;
 
 		c->cs->hand_over(c->cs->hand_over_arg, v->owner,
-				 conn_release(c), &peer, in);
+				 conn_release(c), &from, in);
 		return in.n;
 	}
 	case REQUEST_OPEN:
@@ -270,6 +270,21 @@ static bool worth_parsing(const struct conn *c, struct slice in)
 	       memmem(in.p + from, in.n - from, "\r\n\r\n", 4) != NULL;
 }
 
+static bool opens_session(const struct request_verdict *v)
+{
+	return v->action == REQUEST_OPEN ||
+	       (v->action == REQUEST_WEBSOCKET && v->sid.n == 0);
+}
+
+/* A proxy's connection is where its last request led. Sessions opened there
+ * would gather where sessions are; at home they are spread as the kernel
+ * spreads connections. */
+static bool may_go_home(const struct conn *c)
+{
+	return c->cs->hand_over != NULL && c->from.home != c->cs->instance &&
+	       c->owner == CONN_OWNER_HERE;
+}
+
 size_t exchange_proxy_header(struct conn *c, struct slice in)
 {
 	struct net_addr client;
@@ -280,14 +295,14 @@ size_t exchange_proxy_header(struct conn *c, struct slice in)
 		return 0;
 	c->proxied = false;
 	if (n < 0) {
-		net_addr_format(&c->peer, from);
+		net_addr_format(&c->from.peer, from);
 		log_debug("closed: no PROXY header from=%s", from);
 		stats_inc(STAT_proxy_refused);
 		conn_cut(c);
 		return in.n;
 	}
 	if (net_addr_known(&client))
-		c->peer = client;
+		c->from.peer = client;
 	return (size_t)n;
 }
 
@@ -323,6 +338,10 @@ size_t exchange_head(struct conn *c, struct slice in)
 					  (struct slice){ in.p + n,
 							  in.n - (size_t)n });
 	v = request_judge(&h, &env);
+	if (opens_session(&v) && may_go_home(c)) {
+		v.action = REQUEST_ELSEWHERE;
+		v.owner = c->from.home;
+	}
 	c->owner = CONN_OWNER_HERE;
 	return act(c, &h, &v, in, (size_t)n, s.found);
 }

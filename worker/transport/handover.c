@@ -39,7 +39,7 @@ struct owner {
 struct waiting {
 	struct list node;
 	struct deadline deadline;
-	struct net_addr peer;
+	struct conn_origin from;
 	int fd;
 	size_t n;
 	char read[];
@@ -48,7 +48,6 @@ struct waiting {
 struct handover {
 	struct loop *loop;
 	char *run_dir;
-	uint32_t instance;
 	struct handover_ops ops;
 	int fd;
 	struct io io;
@@ -61,11 +60,11 @@ struct handover {
 	char buf[IPC_TEXT_MAX + 256];
 };
 
-static void fail(struct handover *h, int fd, const struct net_addr *peer,
+static void fail(struct handover *h, int fd, const struct conn_origin *from,
 		 struct slice read, bool gone)
 {
 	stats_inc(STAT_handover_failed);
-	h->ops.failed(h->ops.arg, fd, peer, read, gone);
+	h->ops.failed(h->ops.arg, fd, from, read, gone);
 }
 
 /* --- waiting --- */
@@ -93,7 +92,7 @@ static void waiting_free(struct handover *h, struct waiting *w)
 static void waiting_fail(struct handover *h, struct waiting *w, bool gone)
 {
 	list_remove(&w->node);
-	fail(h, w->fd, &w->peer, (struct slice){ w->read, w->n }, gone);
+	fail(h, w->fd, &w->from, (struct slice){ w->read, w->n }, gone);
 	waiting_free(h, w);
 }
 
@@ -143,13 +142,13 @@ static void say_failing(struct handover *h, int err)
 	h->failing = true;
 }
 
-static int send_now(struct owner *o, int fd, const struct net_addr *peer,
+static int send_now(struct owner *o, int fd, const struct conn_origin *from,
 		    struct slice read)
 {
-	struct ipc_handover m = { .from_instance = o->h->instance };
+	struct ipc_handover m = { .from_instance = from->home };
 	int rc;
 
-	memcpy(m.peer, peer->b, sizeof(m.peer));
+	memcpy(m.peer, from->peer.b, sizeof(m.peer));
 	rc = ipc_send(o->sock, IPC_HANDOVER, &m, sizeof(m), read, fd);
 	if (rc == 0) {
 		stats_inc(STAT_handed_over);
@@ -173,7 +172,7 @@ static void on_room(void *arg, int what)
 		w = waiting_first(o);
 		if (w == NULL)
 			break;
-		rc = send_now(o, w->fd, &w->peer,
+		rc = send_now(o, w->fd, &w->from,
 			      (struct slice){ w->read, w->n });
 		if (rc == -EAGAIN)
 			return;
@@ -261,18 +260,18 @@ static int find_owner(struct handover *h, uint32_t instance, struct owner **out)
 
 /* --- sending --- */
 
-static void wait_for_room(struct owner *o, int fd, const struct net_addr *peer,
+static void wait_for_room(struct owner *o, int fd, const struct conn_origin *from,
 			  struct slice read)
 {
 	struct handover *h = o->h;
 	struct waiting *w;
 
 	if (h->waiting_bytes + waiting_size(read.n) > WAITING_BYTES_MAX) {
-		fail(h, fd, peer, read, false);
+		fail(h, fd, from, read, false);
 		return;
 	}
 	w = mem_alloc(waiting_size(read.n));
-	w->peer = *peer;
+	w->from = *from;
 	w->fd = fd;
 	w->n = read.n;
 	if (read.n > 0)
@@ -287,7 +286,7 @@ static void wait_for_room(struct owner *o, int fd, const struct net_addr *peer,
 }
 
 void handover_send(struct handover *h, uint32_t instance, int fd,
-		   const struct net_addr *peer, struct slice read)
+		   const struct conn_origin *from, struct slice read)
 {
 	struct owner *o = NULL;
 	int rc = find_owner(h, instance, &o);
@@ -295,19 +294,19 @@ void handover_send(struct handover *h, uint32_t instance, int fd,
 	if (rc != 0) {
 		if (!is_gone(rc))
 			say_failing(h, rc);
-		fail(h, fd, peer, read, is_gone(rc));
+		fail(h, fd, from, read, is_gone(rc));
 		return;
 	}
-	rc = list_empty(&o->waiting) ? send_now(o, fd, peer, read) : -EAGAIN;
+	rc = list_empty(&o->waiting) ? send_now(o, fd, from, read) : -EAGAIN;
 	if (rc == 0)
 		return;
 	if (rc == -EAGAIN) {
-		wait_for_room(o, fd, peer, read);
+		wait_for_room(o, fd, from, read);
 		return;
 	}
 	if (is_gone(rc))
 		owner_lost(o, true);
-	fail(h, fd, peer, read, is_gone(rc));
+	fail(h, fd, from, read, is_gone(rc));
 }
 
 /* --- receiving --- */
@@ -325,7 +324,7 @@ static void lose(struct handover *h)
 static void take_in(struct handover *h, const struct ipc_message *m)
 {
 	struct ipc_handover head;
-	struct net_addr peer;
+	struct conn_origin from;
 	struct slice read;
 
 	if (ipc_payload(m, &head, sizeof(head), &read) != 0) {
@@ -339,9 +338,10 @@ static void take_in(struct handover *h, const struct ipc_message *m)
 		return;
 	}
 	h->losing = false;
-	memcpy(peer.b, head.peer, sizeof(peer.b));
+	memcpy(from.peer.b, head.peer, sizeof(from.peer.b));
+	from.home = head.from_instance;
 	stats_inc(STAT_handed_in);
-	h->ops.adopt(h->ops.arg, m->fd, &peer, read);
+	h->ops.adopt(h->ops.arg, m->fd, &from, read);
 }
 
 static void on_datagrams(void *arg, int what)
@@ -375,7 +375,6 @@ struct handover *handover_new(struct loop *l, const struct handover_conf *c,
 
 	h->loop = l;
 	h->run_dir = mem_strdup(c->run_dir);
-	h->instance = c->instance;
 	h->ops = *ops;
 	h->fd = c->fd;
 	list_init(&h->owners);

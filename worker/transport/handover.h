@@ -10,20 +10,25 @@
 struct handover;
 struct loop;
 
+/* Of a connection; goes along with it. */
+struct conn_origin {
+	struct net_addr peer;	/* as proxied; all zero: not known */
+	uint32_t home;		/* the instance that accepted it */
+};
+
 struct handover_conf {
 	const char *run_dir;	/* handover_path() */
-	uint32_t instance;	/* of this process */
 	int fd;			/* bound to its path; taken */
 };
 
 struct handover_ops {
 	/* A connection came: fd (non-blocking) is taken; read, borrowed, begins
-	 * with a request's head. peer: as proxied. */
-	void (*adopt)(void *arg, int fd, const struct net_addr *peer,
+	 * with a request's head. */
+	void (*adopt)(void *arg, int fd, const struct conn_origin *from,
 		      struct slice read);
 	/* One that could not be sent after all: answer it as for an unknown
 	 * session (gone), or that there is no way now (503). */
-	void (*failed)(void *arg, int fd, const struct net_addr *peer,
+	void (*failed)(void *arg, int fd, const struct conn_origin *from,
 		       struct slice read, bool gone);
 	void *arg;
 };
@@ -40,6 +45,6 @@ void handover_free(struct handover **h);
  * while the owner's queue is full the connection waits, in order and up to 2 s.
  * failed() may be called before this returns. */
 void handover_send(struct handover *h, uint32_t owner, int fd,
-		   const struct net_addr *peer, struct slice read);
+		   const struct conn_origin *from, struct slice read);
 
 #endif

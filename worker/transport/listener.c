@@ -177,29 +177,29 @@ static size_t descriptors_allow(void)
 
 /* --- hand-over --- */
 
-static void on_adopt(void *arg, int fd, const struct net_addr *peer,
+static void on_adopt(void *arg, int fd, const struct conn_origin *from,
 		     struct slice read)
 {
 	struct listener *li = arg;
 
-	conn_adopt(&li->conns, fd, peer, read, CONN_OWNER_HERE);
+	conn_adopt(&li->conns, fd, from, read, CONN_OWNER_HERE);
 }
 
-static void on_not_sent(void *arg, int fd, const struct net_addr *peer,
+static void on_not_sent(void *arg, int fd, const struct conn_origin *from,
 			struct slice read, bool gone)
 {
 	struct listener *li = arg;
 
-	conn_adopt(&li->conns, fd, peer, read,
+	conn_adopt(&li->conns, fd, from, read,
 		   gone ? CONN_OWNER_GONE : CONN_OWNER_AWAY);
 }
 
 static void hand_over(void *arg, uint32_t owner, int fd,
-		      const struct net_addr *peer, struct slice read)
+		      const struct conn_origin *from, struct slice read)
 {
 	struct listener *li = arg;
 
-	handover_send(li->handover, owner, fd, peer, read);
+	handover_send(li->handover, owner, fd, from, read);
 }
 
 static void init_handover(struct listener *li, const struct listener_conf *c)
@@ -207,7 +207,6 @@ static void init_handover(struct listener *li, const struct listener_conf *c)
 	struct handover_ops ops = { on_adopt, on_not_sent, li };
 	struct handover_conf conf = {
 		.run_dir = c->run_dir,
-		.instance = c->instance,
 		.fd = c->handover_fd,
 	};
 
