@@ -17,7 +17,7 @@ struct farewell {
 	struct map_node node;
 	struct deadline deadline;
 	struct farewells *fs;
-	struct buf body;
+	struct buf rest;
 	char sid[SESSION_ID_LEN];
 };
 
@@ -38,8 +38,8 @@ static void drop(struct farewell *f)
 {
 	map_remove(&f->fs->by_sid, &f->node);
 	deadline_drop(&f->deadline);
-	f->fs->bytes -= f->body.len;
-	buf_free(&f->body);
+	f->fs->bytes -= f->rest.len;
+	buf_free(&f->rest);
 	free(f);
 }
 
@@ -93,20 +93,20 @@ void farewells_free(struct farewells **fsp)
 	*fsp = NULL;
 }
 
-void farewell_keep(struct farewells *fs, const char *sid, struct slice body)
+void farewell_keep(struct farewells *fs, const char *sid, struct slice rest)
 {
 	struct farewell *f;
 
-	if (body.n > BYTES_MAX)
+	if (rest.n > BYTES_MAX)
 		return;
 	while (fs->by_sid.count >= FAREWELLS_MAX ||
-	       fs->bytes + body.n > BYTES_MAX)
+	       fs->bytes + rest.n > BYTES_MAX)
 		drop(oldest(fs));
 	f = mem_zalloc(sizeof(*f));
 	f->fs = fs;
 	memcpy(f->sid, sid, SESSION_ID_LEN);
-	buf_add(&f->body, body.p, body.n);
-	fs->bytes += body.n;
+	buf_add(&f->rest, rest.p, rest.n);
+	fs->bytes += rest.n;
 	deadline_init(&f->deadline);
 	deadline_arm(&fs->ages, &f->deadline);
 	map_insert(&fs->by_sid, &f->node, hash_bytes(sid, SESSION_ID_LEN));
@@ -123,9 +123,13 @@ bool farewell_take(struct farewells *fs, struct slice sid, struct buf *out)
 
 	if (f == NULL)
 		return false;
-	fs->bytes -= f->body.len;
-	*out = f->body;
-	f->body = (struct buf){ 0 };
-	drop(f);
+	if (f->rest.len == 0) {
+		buf_adds(out, "6\x1e" "1");
+		drop(f);
+		return true;
+	}
+	fs->bytes -= f->rest.len;
+	*out = f->rest;
+	f->rest = (struct buf){ 0 };
 	return true;
 }

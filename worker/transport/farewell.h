@@ -10,11 +10,14 @@ struct loop;
 
 struct farewells *farewells_new(struct loop *l);
 void farewells_free(struct farewells **fs);
-/* body: of the answer to that poll; copied. For 30 s; when there are too many
- * the oldest goes. */
-void farewell_keep(struct farewells *fs, const char *sid, struct slice body);
+/* rest: packets not sent, as a payload; copied. For 30 s; when there are too
+ * many the oldest goes. */
+void farewell_keep(struct farewells *fs, const char *sid, struct slice rest);
 bool farewell_known(const struct farewells *fs, struct slice sid);
-/* Moves the body to out, an empty buffer. False: not known (any more). */
+/* The payload for the next poll, in out, an empty buffer: the rest, if any, and
+ * for the poll after that the end; for the stock client looks at messages only
+ * after it has looked at all packets of a payload, and would take the end first.
+ * False: not known (any more). */
 bool farewell_take(struct farewells *fs, struct slice sid, struct buf *out);
 
 #endif

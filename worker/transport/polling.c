@@ -126,29 +126,33 @@ static bool is_worth_telling(enum close_reason why)
 	return why == CLOSE_AUTH || why == CLOSE_SERVER || why == CLOSE_PROTOCOL;
 }
 
+/* rest: for the GET that waits, or else for the next one; the end itself for the
+ * one after it. */
+static void say_farewell(struct polling *p, struct slice rest)
+{
+	bool waits = polling_waiting(&p->transport);
+
+	farewell_keep(p->ps->farewells, eio_session_sid(p->session),
+		      waits ? (struct slice){ 0 } : rest);
+	release_get(p, rest);
+}
+
 static void polling_close(struct transport *t, struct outbox *rest,
 			  enum close_reason why)
 {
 	struct polling *p = CONTAINER_OF(t, struct polling, transport);
 	struct pollings *ps = p->ps;
 	bool told = is_worth_telling(why);
-	struct buf *b = collect(ps, rest);
+	struct slice payload = buf_slice(collect(ps, rest));
 
-	if (why == CLOSE_OUTBOX && p->get != NULL && p->answering) {
+	if (why == CLOSE_OUTBOX && p->get != NULL && p->answering)
 		conn_cut(p->get);	/* what it does not read is not kept */
-	} else if (why == CLOSE_CLIENT) {	/* it said goodbye itself */
+	else if (why == CLOSE_CLIENT)	/* it said goodbye itself */
 		release_get(p, SLICE("6"));
-	} else if (polling_waiting(t)) {
-		eio_payload_add(b, SLICE("1"), false);
-		release_get(p, buf_slice(b));
-	} else {
-		release_get(p, SLICE(""));
-		eio_payload_add(b, SLICE("6"), false);
-		eio_payload_add(b, SLICE("1"), false);
-		if (told)
-			farewell_keep(ps->farewells,
-				      eio_session_sid(p->session), buf_slice(b));
-	}
+	else if (told && (payload.n != 0 || !polling_waiting(t)))
+		say_farewell(p, payload);
+	else
+		release_get(p, SLICE("1"));
 	if (told && p->post != NULL)
 		conn_detach(p->post);	/* it may end as it would have */
 	else
