@@ -141,7 +141,8 @@ void conn_cut(struct conn *c)
 static void say_goodbye(struct conn *c)
 {
 	conn_enter(c, CONN_GOODBYE);
-	buf_free(&c->in);
+	if (!c->reading)	/* else it is in use */
+		buf_free(&c->in);
 	shutdown(c->fd, SHUT_WR);
 	watch(c, IO_READ);
 }
@@ -167,17 +168,19 @@ static void answered(struct conn *c)
 
 static void write_rest(struct conn *c)
 {
-	ssize_t n = send(c->fd, c->out.p, c->out.len, MSG_NOSIGNAL);
+	ssize_t n = send(c->fd, c->out.p + c->sent, c->out.len - c->sent,
+			 MSG_NOSIGNAL);
 
 	if (n == -1 && errno != EAGAIN && errno != EINTR) {
 		end(c);
 		return;
 	}
 	if (n > 0)
-		buf_consume(&c->out, (size_t)n);
-	if (c->out.len != 0)
+		c->sent += (size_t)n;
+	if (c->sent != c->out.len)
 		return;
 	buf_free(&c->out);
+	c->sent = 0;
 	answered(c);
 }
 

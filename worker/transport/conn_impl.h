@@ -29,6 +29,7 @@ struct conn {
 	struct buf in;		/* read, not yet looked at */
 	struct buf body;	/* of a request, as far as it has come */
 	struct buf out;		/* the answer's rest */
+	size_t sent;		/* of it */
 	struct buf fields;	/* for this request's answer */
 	struct http_body framing;
 	struct conn_origin from;
