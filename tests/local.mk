@@ -24,6 +24,7 @@ EXTRA_DIST += tests/run tests/killed-quickstart \
 	tests/integration/lib/echo.mjs \
 	tests/integration/lib/cluster.mjs \
 	tests/integration/lib/poller.mjs \
+	tests/integration/lib/raw_http.mjs \
 	tests/integration/lib/prometheus.mjs \
 	tests/integration/lib/store.mjs \
 	tests/integration/lib/token.mjs \
@@ -35,6 +36,7 @@ EXTRA_DIST += tests/run tests/killed-quickstart \
 	tests/integration/messages.test.mjs \
 	tests/integration/metrics.test.mjs \
 	tests/integration/races.test.mjs \
+	tests/integration/polling.test.mjs \
 	tests/integration/presence.test.mjs \
 	tests/integration/processes.test.mjs \
 	tests/integration/protocol.test.mjs \
