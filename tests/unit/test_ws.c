@@ -707,3 +707,42 @@ Test(ws, many_come_and_go)
 	}
 	finish();
 }
+
+/* Low and high descriptors are on different contexts of libwebsockets, made
+ * when the first of them comes. */
+Test(ws, descriptors_low_and_high)
+{
+	struct rlimit limit;
+	struct client low, high[2];
+	static int fds[2100];
+	size_t n = 0;
+
+	start(60000, 0);
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = limit.rlim_max;
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	if (limit.rlim_max < 2200)
+		cr_skip_test("too few descriptors");
+	low = dial_websocket();
+	do
+		cr_assert_neq(fds[n] = dup(STDERR_FILENO), -1);
+	while (fds[n++] < 2048);
+	for (int i = 0; i < 2; i++)
+		high[i] = dial_websocket();
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	cr_expect_eq(limit.rlim_cur, limit.rlim_max, "as it was");
+	say_frame(&high[1], WS_TEXT, true, "4x", 2);
+	expect(&high[1], "\x81\x02" "4x", 4);
+	say_frame(&low, WS_TEXT, true, "4y", 2);
+	expect(&low, "\x81\x02" "4y", 4);
+	hang_up(&high[0]);
+	hang_up(&high[1]);
+	hang_up(&low);
+	while (n > 0)
+		close(fds[--n]);
+	low = dial_websocket();
+	say_frame(&low, WS_TEXT, true, "4z", 2);
+	expect(&low, "\x81\x02" "4z", 4);
+	hang_up(&low);
+	finish();
+}

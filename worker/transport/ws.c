@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -29,6 +30,14 @@
 /* A client may take this long to answer our close frame. */
 #define CLOSE_MS 5000
 #define RSV1 0x40
+/* Debian's libwebsockets walks its whole table of descriptors at each close, to
+ * assert something, and the table is as long as the limit of descriptors was
+ * when the context was made: half a millisecond with the usual 524,288. (Beyond
+ * 10 million it assumes 2,560, and takes no connection above.) So there are
+ * several contexts, for low descriptors and higher ones: number i has those
+ * below CONTEXT_FDS << 2 * i. The kernel gives out the lowest. */
+#define CONTEXT_FDS 2048
+#define CONTEXTS 6
 
 struct ws {
 	struct loop *loop;
@@ -37,7 +46,7 @@ struct ws {
 	size_t count;
 	uv_loop_t uv;
 	struct io uv_ready;
-	struct lws_context *context;
+	struct lws_context *contexts[CONTEXTS];	/* by descriptor; NULL: none yet */
 	const struct ws_upgrade *adopting;	/* ESTABLISHED is awaited now */
 	struct ws_deflate *deflate;	/* NULL: not to be negotiated */
 	struct buf packed;
@@ -412,7 +421,7 @@ static void on_uv_ready(void *arg, int what)
 	(void)what;
 }
 
-static void start_context(struct ws *w)
+static struct lws_context *context_new(struct ws *w)
 {
 	void *foreign[] = { &w->uv };
 	struct lws_context_creation_info info = {
@@ -427,16 +436,39 @@ static void start_context(struct ws *w)
 		.uid = (uid_t)-1,
 		.user = w,
 	};
+	struct lws_context *context;
 
 	if (w->deflate != NULL)
 		info.extensions = extensions;
 	else	/* it cannot look into compressed text: on_message() */
 		info.options |= LWS_SERVER_OPTION_VALIDATE_UTF8;
-	lws_set_log_level(LLL_ERR | LLL_WARN, log_lws);
-	w->context = lws_create_context(&info);
-	if (w->context == NULL)
+	context = lws_create_context(&info);
+	if (context == NULL)
 		log_fatal("libwebsockets does not start; is its libuv plugin "
 			  "installed (Debian: libwebsockets-evlib-uv)?");
+	return context;
+}
+
+/* The context for descriptor fd. */
+static struct lws_context *context_for(struct ws *w, int fd)
+{
+	rlim_t fds = CONTEXT_FDS;
+	struct rlimit limit, lower;
+	unsigned i = 0;
+
+	for (; i < CONTEXTS - 1 && (rlim_t)fd >= fds; i++)
+		fds <<= 2;
+	if (w->contexts[i] != NULL)
+		return w->contexts[i];
+	if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
+		log_fatal("getrlimit: %s", strerror(errno));
+	lower = limit;
+	if (lower.rlim_cur > fds)
+		lower.rlim_cur = fds;
+	(void)setrlimit(RLIMIT_NOFILE, &lower);
+	w->contexts[i] = context_new(w);
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+	return w->contexts[i];
 }
 
 struct ws *ws_new(struct loop *l, struct eio_sessions *sessions,
@@ -452,13 +484,21 @@ struct ws *ws_new(struct loop *l, struct eio_sessions *sessions,
 		w->deflate = ws_deflate_new();
 	if (uv_loop_init(&w->uv) != 0)
 		log_fatal("uv_loop_init failed");
-	start_context(w);
+	lws_set_log_level(LLL_ERR | LLL_WARN, log_lws);
+	(void)context_for(w, 0);	/* whether it works at all */
 	deadlines_init(&w->closing, l, CLOSE_MS, on_kill, w);
 	deadlines_init(&w->dead, l, 0, on_kill, w);
 	io_init(&w->uv_ready, l, uv_backend_fd(&w->uv), on_uv_ready, w);
 	io_watch(&w->uv_ready, IO_READ);
 	loop_nest(l, &nested);
 	return w;
+}
+
+static void destroy_contexts(struct ws *w)
+{
+	for (unsigned i = 0; i < CONTEXTS; i++)
+		if (w->contexts[i] != NULL)
+			lws_context_destroy(w->contexts[i]);
 }
 
 void ws_free(struct ws **wp)
@@ -472,10 +512,10 @@ void ws_free(struct ws **wp)
 	io_free(&w->uv_ready);
 	/* On a foreign loop in two steps: the first starts to close libuv's
 	 * handles, the second frees what they stood on. */
-	lws_context_destroy(w->context);
+	destroy_contexts(w);
 	for (int i = 0; i < 100 && uv_loop_alive(&w->uv); i++)
 		uv_run(&w->uv, UV_RUN_NOWAIT);
-	lws_context_destroy(w->context);
+	destroy_contexts(w);
 	uv_loop_close(&w->uv);
 	deadlines_free(&w->closing);
 	deadlines_free(&w->dead);
@@ -511,7 +551,7 @@ void ws_adopt(struct ws *w, int fd, const struct ws_upgrade *u)
 	buf_adds(&head, "\r\n\r\n");
 	buf_add(&head, u->early.p, u->early.n);
 	w->adopting = u;
-	lws_adopt_socket_readbuf(w->context, fd, head.p, head.len);
+	lws_adopt_socket_readbuf(context_for(w, fd), fd, head.p, head.len);
 	w->adopting = NULL;
 	buf_free(&head);
 }
