@@ -26,6 +26,7 @@ struct echo_worker {
 	int four, six;		/* listening sockets; six may be -1 */
 	const char *run_dir;	/* NULL: the only one, no hand-over */
 	int handover;		/* or -1 */
+	int pid;		/* of its own process, when it has one */
 };
 
 /* echo.c: serves until SIGTERM or SIGINT. */

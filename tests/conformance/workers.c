@@ -108,16 +108,17 @@ static pid_t start(const struct echo_options *o, const struct echo_worker *all,
 }
 
 /* Until told to stop, or one of them ends: then all do. Whether all went well. */
-static bool watch(const pid_t *pids, unsigned n, const sigset_t *ends)
+static bool watch(const struct echo_worker *all, unsigned n,
+		  const sigset_t *ends)
 {
 	bool good = true;
 	int got, status;
 
 	sigwait(ends, &got);
 	for (unsigned i = 0; i < n; i++)
-		kill(pids[i], SIGTERM);
+		kill(all[i].pid, SIGTERM);
 	for (unsigned i = 0; i < n; i++) {
-		if (waitpid(pids[i], &status, 0) != pids[i] || status != 0)
+		if (waitpid(all[i].pid, &status, 0) != all[i].pid || status != 0)
 			good = false;
 	}
 	return good && got != SIGCHLD;
@@ -136,7 +137,6 @@ static void remove_dir(const char *dir, unsigned workers)
 
 static int run_many(const struct echo_options *o, struct echo_worker *all)
 {
-	pid_t *pids = mem_zalloc(o->workers * sizeof(*pids));
 	sigset_t ends, before;
 	bool good;
 
@@ -146,11 +146,10 @@ static int run_many(const struct echo_options *o, struct echo_worker *all)
 	sigaddset(&ends, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &ends, &before);
 	for (unsigned i = 0; i < o->workers; i++)
-		pids[i] = start(o, all, i, &before);
+		all[i].pid = start(o, all, i, &before);
 	for (unsigned i = 0; i < o->workers; i++)
 		close_sockets(&all[i]);
-	good = watch(pids, o->workers, &ends);
-	free(pids);
+	good = watch(all, o->workers, &ends);
 	return good ? 0 : 1;
 }
 
