@@ -25,6 +25,7 @@ EXTRA_DIST += tests/run tests/killed-quickstart \
 	tests/integration/lib/cluster.mjs \
 	tests/integration/lib/poller.mjs \
 	tests/integration/lib/raw_http.mjs \
+	tests/integration/lib/nginx.mjs \
 	tests/integration/lib/prometheus.mjs \
 	tests/integration/lib/store.mjs \
 	tests/integration/lib/token.mjs \
@@ -35,6 +36,7 @@ EXTRA_DIST += tests/run tests/killed-quickstart \
 	tests/integration/oddities.test.mjs \
 	tests/integration/messages.test.mjs \
 	tests/integration/metrics.test.mjs \
+	tests/integration/nginx.test.mjs \
 	tests/integration/races.test.mjs \
 	tests/integration/polling.test.mjs \
 	tests/integration/presence.test.mjs \
