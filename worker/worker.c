@@ -144,7 +144,7 @@ static void begin_stop(struct worker *w, int64_t within_ms)
 
 	if (w->state != SERVING)
 		return;
-	listener_drain(w->listener);
+	listener_stop(w->listener);
 	w->chat.stopping = true;
 	w->state = ANSWERING;
 	if (within_ms > STOP_MAX_MS)

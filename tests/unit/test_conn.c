@@ -366,6 +366,80 @@ Test(conn, expectations_refused)
 	wire_finish();
 }
 
+/* --- sessions --- */
+
+#define OPEN "GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: x\r\n\r\n"
+#define OPEN_WS "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\n" \
+	"Host: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" \
+	"Sec-WebSocket-Version: 13\r\n" \
+	"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+
+/* They need no connection of their own, only the time they have. */
+Test(conn, sessions_are_bounded_too)
+{
+	struct client c, ws;
+
+	wire_start(&defaults);
+	wire.conns.max = 4;
+	c = dial();
+	for (int i = 0; i < 8; i++)
+		handshake(&c);
+	ws = dial();
+	say_text(&ws, OPEN_WS);
+	expect_answer(&ws, 503, NULL);
+	expect_eof(&ws);
+	say_text(&c, OPEN);
+	expect_answer(&c, 503, NULL);
+	expect_eof(&c);
+	cr_assert_eq(stats_get(STAT_sessions), 8);
+	eio_session_close(wire.latest, CLOSE_SERVER);
+	hang_up(&c);
+	c = dial();
+	handshake(&c);
+	hang_up(&c);
+	hang_up(&ws);
+	wire_finish();
+}
+
+/* A proxy's connection must not bring sessions to a worker that leaves. */
+Test(conn, draining_and_stopping)
+{
+	struct client c, old, ws;
+	const char *sid, *head, *body;
+
+	wire_start(&defaults);
+	old = dial();
+	sid = handshake(&old);
+	c = dial();
+	say_text(&c, HEALTH);
+	expect_answer(&c, 200, "ok");
+	wire.conns.draining = true;
+	say_text(&c, OPEN);
+	cr_assert_eq(answer(&c, &head, &body), 200);
+	cr_assert_not_null(strstr(head, "Connection: close\r\n"));
+	expect_eof(&c);
+	hang_up(&c);
+
+	c = dial();
+	ws = dial();
+	wire.conns.stopping = true;
+	say_text(&c, OPEN);
+	expect_answer(&c, 503, NULL);
+	expect_eof(&c);
+	say_text(&ws, OPEN_WS);
+	expect_answer(&ws, 503, NULL);
+	expect_eof(&ws);
+	/* those that are there go on */
+	say_post(&old, sid, "4hello");
+	expect_answer(&old, 200, "ok");
+	say_poll(&old, sid);
+	expect_answer(&old, 200, "4hello");
+	hang_up(&c);
+	hang_up(&ws);
+	hang_up(&old);
+	wire_finish();
+}
+
 /* --- times --- */
 
 Test(conn, idle)
@@ -412,6 +486,27 @@ Test(conn, slow_head)
 	expect_eof(&c);
 	cr_assert_geq(clock_mono_ms() - at, 80);
 	cr_assert_eq(stats_get(STAT_http_timeouts), 1);
+	hang_up(&c);
+	wire_finish();
+}
+
+/* What the request before it was does not matter. */
+Test(conn, slow_head_behind_a_head)
+{
+	struct wire_conf conf = { .head = 40 };
+	const char *end;
+	struct client c;
+
+	wire_start(&conf);
+	c = dial();
+	say_text(&c, "HEAD /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+	WAIT_FOR((pull(&c), c.in.len > 4));
+	end = strstr(buf_str(&c.in), "\r\n\r\n");
+	cr_assert_not_null(end);
+	buf_clear(&c.in);
+	say_text(&c, "GET / HT");
+	expect_answer(&c, 408, "Request timeout\n");
+	expect_eof(&c);
 	hang_up(&c);
 	wire_finish();
 }

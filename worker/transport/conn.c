@@ -152,6 +152,7 @@ static void answered(struct conn *c)
 	struct polling *p = c->polling;
 
 	c->polling = NULL;
+	c->no_body = false;
 	if (p != NULL)
 		polling_answered(p);
 	if (c->then == RESPONSE_CLOSE) {

@@ -51,6 +51,8 @@ struct conns {
 	struct buf scratch;		/* one read */
 	struct buf head;		/* of one answer */
 	struct buf body;		/* of one request */
+	bool draining;		/* a connection opens one more session at most */
+	bool stopping;		/* and now none at all */
 	size_t count;
 	size_t max;			/* with the WebSockets; past it some get
 					 * a proper goodbye, the rest none */

@@ -75,7 +75,7 @@ static bool add_cors(struct conn *c, const struct http_head *h)
 	return false;
 }
 
-/* Opens no more sessions now; and was told so. */
+/* Opens too many for one address; and was told so. */
 static bool too_fast(struct conn *c, const struct http_head *h)
 {
 	struct response r = response_text(429, "Too many new sessions\n");
@@ -88,6 +88,31 @@ static bool too_fast(struct conn *c, const struct http_head *h)
 	buf_printf(&c->fields, "Retry-After: %u\r\n", wait_s);
 	conn_answer(c, &r);
 	return true;
+}
+
+/* So many per connection allowed: one that polls often has no connection, and
+ * one whose client is gone takes its time to end. */
+#define SESSIONS_PER_CONNECTION 2
+
+static bool is_full(const struct conns *cs)
+{
+	return eio_sessions_count(cs->sessions) / SESSIONS_PER_CONNECTION >=
+	       cs->max;
+}
+
+/* Opens no more sessions now; and was told so. */
+static bool may_not_open(struct conn *c, const struct http_head *h)
+{
+	struct response no = response_text(503, "Try again\n");
+
+	if (c->cs->stopping || is_full(c->cs)) {
+		conn_refuse(c, &no);
+		return true;
+	}
+	/* The next one is for a worker that stays. */
+	if (c->cs->draining)
+		c->then = RESPONSE_CLOSE;
+	return too_fast(c, h);
 }
 
 /* --- what requests come to --- */
@@ -111,7 +136,7 @@ static void upgrade(struct conn *c, const struct http_head *h,
 	}
 	if (s == NULL) {
 		c->then = RESPONSE_CLOSE;
-		if (too_fast(c, h))
+		if (may_not_open(c, h))
 			return;
 	}
 	ws_adopt(c->cs->ws, conn_release(c), &u);
@@ -231,7 +256,7 @@ static size_t act(struct conn *c, const struct http_head *h,
 		return in.n;
 	}
 	case REQUEST_OPEN:
-		if (too_fast(c, h))
+		if (may_not_open(c, h))
 			return n;
 		conn_enter(c, CONN_HELD);
 		c->polling = polling_open(c->cs->pollings, c);
@@ -341,6 +366,8 @@ size_t exchange_head(struct conn *c, struct slice in)
 	if (opens_session(&v) && may_go_home(c)) {
 		v.action = REQUEST_ELSEWHERE;
 		v.owner = c->from.home;
+	} else if (opens_session(&v)) {		/* home is gone, or here */
+		c->from.home = c->cs->instance;
 	}
 	c->owner = CONN_OWNER_HERE;
 	return act(c, &h, &v, in, (size_t)n, s.found);

@@ -256,10 +256,17 @@ bool listener_add(struct listener *li, uint32_t slot, int fd)
 	return true;
 }
 
+void listener_stop(struct listener *li)
+{
+	listener_drain(li);
+	li->conns.stopping = true;
+}
+
 void listener_drain(struct listener *li)
 {
 	struct list *n;
 
+	li->conns.draining = true;
 	while ((n = list_first(&li->doors)) != NULL)
 		door_free(LIST_ENTRY(n, struct door, node));
 	timer_disarm(&li->pause);

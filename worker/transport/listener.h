@@ -39,7 +39,10 @@ bool listener_add(struct listener *li, uint32_t slot, int fd);
 /* Accepts no more on that one; its connections stay. */
 void listener_remove(struct listener *li, uint32_t slot);
 /* Accepts no more at all; connections stay. Clients that were not accepted
- * wait in the socket's queue for whoever holds it next. */
+ * wait in the socket's queue for whoever holds it next. A connection that still
+ * opens a session is closed with that answer. */
 void listener_drain(struct listener *li);
+/* And opens no more sessions either: 503. */
+void listener_stop(struct listener *li);
 
 #endif
