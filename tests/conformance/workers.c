@@ -85,6 +85,17 @@ static void close_sockets(const struct echo_worker *w)
 		close(w->handover);
 }
 
+/* The last one removes the directory, too: so nothing is left of a parent that
+ * was killed. */
+static void remove_handover(const struct echo_worker *w)
+{
+	char path[128];
+
+	handover_path(w->run_dir, w->instance, path, sizeof(path));
+	unlink(path);
+	rmdir(w->run_dir);
+}
+
 /* Signals are blocked when this is called, so that none is lost on the way. */
 static pid_t start(const struct echo_options *o, const struct echo_worker *all,
 		   unsigned i, const sigset_t *unblocked)
@@ -104,6 +115,7 @@ static pid_t start(const struct echo_options *o, const struct echo_worker *all,
 			close_sockets(&all[k]);
 	sigprocmask(SIG_SETMASK, unblocked, NULL);
 	echo_serve(o, &all[i]);
+	remove_handover(&all[i]);
 	exit(0);
 }
 
@@ -124,17 +136,6 @@ static bool watch(const struct echo_worker *all, unsigned n,
 	return good && got != SIGCHLD;
 }
 
-static void remove_dir(const char *dir, unsigned workers)
-{
-	char path[128];
-
-	for (unsigned i = 1; i <= workers; i++) {
-		handover_path(dir, i, path, sizeof(path));
-		unlink(path);
-	}
-	rmdir(dir);
-}
-
 static int run_many(const struct echo_options *o, struct echo_worker *all)
 {
 	sigset_t ends, before;
@@ -150,6 +151,8 @@ static int run_many(const struct echo_options *o, struct echo_worker *all)
 	for (unsigned i = 0; i < o->workers; i++)
 		close_sockets(&all[i]);
 	good = watch(all, o->workers, &ends);
+	for (unsigned i = 0; i < o->workers; i++)	/* of one that crashed */
+		remove_handover(&all[i]);
 	return good ? 0 : 1;
 }
 
@@ -175,7 +178,6 @@ int workers_run(const struct echo_options *o)
 	fflush(stdout);
 	if (many) {
 		status = run_many(o, all);
-		remove_dir(dir, o->workers);
 	} else {
 		echo_serve(o, &all[0]);
 	}
