@@ -16,12 +16,14 @@ EXTRA_DIST += tests/run tests/killed-quickstart \
 	tests/integration/connect.test.mjs \
 	tests/integration/counters.test.mjs \
 	tests/integration/deflate.test.mjs \
+	tests/integration/engine.test.mjs \
 	tests/integration/handover.test.mjs \
 	tests/integration/heartbeat.test.mjs \
 	tests/integration/hostile.test.mjs \
 	tests/integration/http.test.mjs \
 	tests/integration/lib/client.mjs \
 	tests/integration/lib/echo.mjs \
+	tests/integration/lib/engine_cases.mjs \
 	tests/integration/lib/cluster.mjs \
 	tests/integration/lib/poller.mjs \
 	tests/integration/lib/raw_http.mjs \
@@ -41,9 +43,10 @@ EXTRA_DIST += tests/run tests/killed-quickstart \
 	tests/integration/polling.test.mjs \
 	tests/integration/presence.test.mjs \
 	tests/integration/processes.test.mjs \
-	tests/integration/protocol.test.mjs \
 	tests/integration/push.test.mjs \
 	tests/integration/receipts.test.mjs \
+	tests/integration/socket.test.mjs \
+	tests/integration/stock.test.mjs \
 	tests/integration/store-server.test.mjs \
 	tests/integration/transports.test.mjs \
 	tests/limits/backpressure.test.mjs \

@@ -119,9 +119,9 @@ export async function connect(url, user, { auth, on, reconnect = false, io = {} 
 export class RawClient extends EventEmitter {
   frames = [];
 
-  constructor(url, { answerPings = true } = {}) {
+  constructor(url, { answerPings = true, path = '/socket.io/', query = 'EIO=4&transport=websocket' } = {}) {
     super();
-    this.ws = new WebSocket(`${url.replace(/^http/, 'ws')}/socket.io/?EIO=4&transport=websocket`);
+    this.ws = new WebSocket(`${url.replace(/^http/, 'ws')}${path}?${query}`);
     this.pings = 0;
     this.ws.on('message', (data, binary) => {
       const frame = binary ? data : data.toString();
