@@ -32,14 +32,15 @@ class End {
     for (const name of ['error', 'connect_error', 'disconnect']) {
       this.socket.on(name, (e) => { this.errors.push(`${name}: ${e.message ?? e.code ?? e}`); this.#settle(); });
     }
-    this.done = new Promise((resolve) => { this.resolve = resolve; });
+    this.done = new Promise((resolve, reject) => Object.assign(this, { resolve, reject }));
     this.connected = new Promise((resolve) => { this.socket.once('connect', resolve); });
   }
 
   #note(list, m) { list.push(m); this.#settle(); }
 
   #settle() {
-    if (this.errors.length > 0 || (this.came.length >= EACH && this.sent.length >= EACH)) this.resolve();
+    if (this.errors.length > 0) this.reject(new Error(`${this.user}: ${this.errors[0]}`));
+    else if (this.came.length >= EACH && this.sent.length >= EACH) this.resolve();
   }
 
   // A few at once, so that both ways are busy all the time.
