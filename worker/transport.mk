@@ -8,6 +8,7 @@ worker_libtransport_a_SOURCES = \
 	worker/transport/cors.c worker/transport/cors.h \
 	worker/transport/exchange.c \
 	worker/transport/farewell.c worker/transport/farewell.h \
+	worker/transport/partial.c worker/transport/partial.h \
 	worker/transport/handover.c worker/transport/handover.h \
 	worker/transport/listener.c worker/transport/listener.h \
 	worker/transport/polling.c worker/transport/polling.h \

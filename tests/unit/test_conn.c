@@ -374,33 +374,6 @@ Test(conn, expectations_refused)
 	"Sec-WebSocket-Version: 13\r\n" \
 	"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 
-/* They need no connection of their own, only the time they have. */
-Test(conn, sessions_are_bounded_too)
-{
-	struct client c, ws;
-
-	wire_start(&defaults);
-	wire.conns.max = 4;
-	c = dial();
-	for (int i = 0; i < 8; i++)
-		handshake(&c);
-	ws = dial();
-	say_text(&ws, OPEN_WS);
-	expect_answer(&ws, 503, NULL);
-	expect_eof(&ws);
-	say_text(&c, OPEN);
-	expect_answer(&c, 503, NULL);
-	expect_eof(&c);
-	cr_assert_eq(stats_get(STAT_sessions), 8);
-	eio_session_close(wire.latest, CLOSE_SERVER);
-	hang_up(&c);
-	c = dial();
-	handshake(&c);
-	hang_up(&c);
-	hang_up(&ws);
-	wire_finish();
-}
-
 /* A proxy's connection must not bring sessions to a worker that leaves. */
 Test(conn, draining_and_stopping)
 {

@@ -88,3 +88,11 @@ tests_unit_test_conn_SOURCES = tests/unit/test_conn.c \
 tests_unit_test_conn_CFLAGS = $(TEST_CFLAGS)
 tests_unit_test_conn_LDADD = $(TRANSPORT_TEST_LIBS)
 TESTS += tests/unit/test_conn
+
+check_PROGRAMS += tests/unit/test_crowd
+tests_unit_test_crowd_SOURCES = tests/unit/test_crowd.c \
+	tests/unit/fake_transport.c tests/unit/fake_transport.h \
+	tests/unit/wire.c tests/unit/wire.h
+tests_unit_test_crowd_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_crowd_LDADD = $(TRANSPORT_TEST_LIBS)
+TESTS += tests/unit/test_crowd

@@ -78,6 +78,8 @@ int conn_release(struct conn *c)
 	loop_defer(cs->loop, &cs->reap);
 	cs->count--;
 	stats_dec(STAT_connections);
+	(void)partials_move(&cs->partials, c->counted, 0);
+	c->counted = 0;
 	c->polling = NULL;
 	return fd;
 }
@@ -267,6 +269,20 @@ static size_t consume(struct conn *c, struct slice in)
 	return used;
 }
 
+/* False: c is gone, for all together hold too much. */
+static bool count_unread(struct conn *c)
+{
+	size_t before = c->counted;
+
+	if (c->state == CONN_GONE)
+		return false;
+	c->counted = c->in.len + c->body.len;
+	if (partials_move(&c->cs->partials, before, c->counted))
+		return true;
+	end_for(c, CLOSE_TOO_LARGE);
+	return false;
+}
+
 /* fresh: just read. Without any: on with what waits. */
 static void take(struct conn *c, struct slice fresh)
 {
@@ -281,10 +297,10 @@ static void take(struct conn *c, struct slice fresh)
 		used = consume(c, buf_slice(&c->in));
 		if (used == c->in.len || c->state >= CONN_GOODBYE)
 			buf_free(&c->in);
-		else
+		else if (used != 0)
 			buf_consume(&c->in, used);
 	}
-	if (c->state >= CONN_ANSWER)
+	if (!count_unread(c) || c->state >= CONN_ANSWER)
 		return;
 	watch(c, IO_READ);
 	if (c->state == CONN_IDLE && c->in.len != 0)
@@ -496,6 +512,7 @@ void conns_init(struct conns *cs, struct loop *l, struct eio_sessions *sessions,
 	cs->connect_rate = connect_rate_new(&c->connect_rate);
 	cs->farewells = farewells_new(l);
 	cs->pollings = pollings_new(sessions, cs->farewells);
+	partials_init(&cs->partials, c->max_payload);
 	list_init(&cs->all);
 	list_init(&cs->gone);
 	task_init(&cs->reap, LOOP_REAP, on_reap, cs);

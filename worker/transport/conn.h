@@ -8,6 +8,7 @@
 #include "common/base/buf.h"
 #include "common/base/net_addr.h"
 #include "common/loop/deadlines.h"
+#include "worker/transport/partial.h"
 #include "worker/transport/response.h"
 
 struct conn;
@@ -34,6 +35,7 @@ struct conns {
 	struct connect_rate *connect_rate;
 	const char *path;
 	size_t max_payload;
+	struct partials partials;	/* of requests */
 	/* A connection, as conn_adopt() takes it, is for another instance: fd
 	 * is taken, read is borrowed. NULL: there is no hand-over. */
 	void (*hand_over)(void *arg, uint32_t owner, int fd,

@@ -34,6 +34,7 @@ struct conn {
 	struct http_body framing;
 	struct conn_origin from;
 	size_t looked;		/* so much of `in` holds no end of a head */
+	size_t counted;		/* of in and body, in partials */
 	size_t drained;
 	int fd;
 	uint8_t state;		/* enum conn_state */

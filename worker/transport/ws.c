@@ -18,6 +18,7 @@
 #include "common/protocol/ws_frame.h"
 #include "worker/engineio/outbox.h"
 #include "worker/engineio/session.h"
+#include "worker/transport/partial.h"
 #include "worker/transport/transport.h"
 #include "worker/transport/ws_deflate.h"
 
@@ -43,6 +44,7 @@ struct ws {
 	struct loop *loop;
 	struct eio_sessions *sessions;
 	size_t max_payload;
+	struct partials partials;	/* of messages */
 	size_t count;
 	uv_loop_t uv;
 	struct io uv_ready;
@@ -157,8 +159,10 @@ static int ws_flush(struct transport *t, struct outbox *o)
 
 static void drop_message(struct ws_conn *c)
 {
-	if (c->message != NULL)
-		buf_free(c->message);
+	if (c->message == NULL)
+		return;
+	(void)partials_move(&c->ws->partials, c->message->len, 0);
+	buf_free(c->message);
 	free(c->message);
 	c->message = NULL;
 }
@@ -278,6 +282,11 @@ static void on_receive(struct ws_conn *c, struct slice chunk)
 	if (c->message == NULL)
 		c->message = mem_zalloc(sizeof(*c->message));
 	buf_add(c->message, chunk.p, chunk.n);
+	if (!partials_move(&c->ws->partials, so_far, c->message->len)) {
+		drop_message(c);
+		eio_session_refuse(c->session, &c->transport, CLOSE_TOO_LARGE);
+		return;
+	}
 	if (!lws_is_final_fragment(c->wsi))
 		return;
 	on_message(c, buf_slice(c->message), binary);
@@ -480,6 +489,7 @@ struct ws *ws_new(struct loop *l, struct eio_sessions *sessions,
 	w->loop = l;
 	w->sessions = sessions;
 	w->max_payload = c->max_payload;
+	partials_init(&w->partials, c->max_payload);
 	if (c->deflate)
 		w->deflate = ws_deflate_new();
 	if (uv_loop_init(&w->uv) != 0)
