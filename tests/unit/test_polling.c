@@ -376,9 +376,79 @@ Test(polling, the_client_says_goodbye)
 	expect_answer(&get, 200, "6");
 	cr_assert_eq(wire.why, CLOSE_CLIENT);
 	expect_gone(sid);
+	sid = handshake(&get);	/* no GET waits, and none comes */
+	say_post(&post, sid, "1");
+	expect_answer(&post, 200, "ok");
+	expect_gone(sid);
 	sid = handshake(&get);
 	say_post(&post, sid, "4last\x1e" "1");
 	expect_answer(&post, 200, "ok");
+	expect_gone(sid);
+	hang_up(&get);
+	hang_up(&post);
+	wire_finish();
+}
+
+/* On two connections the POST may be first. */
+Test(polling, a_goodbye_overtakes_the_poll)
+{
+	struct client get, post;
+	const char *sid;
+
+	wire_start(&defaults);
+	get = dial();
+	post = dial();
+	sid = handshake(&get);
+	say_post(&post, sid, "1");
+	expect_silence(&post);
+	cr_assert_eq(wire.closes, 0);
+	say_poll(&get, sid);
+	expect_answer(&get, 200, "6");
+	expect_answer(&post, 200, "ok");
+	cr_assert_eq(wire.why, CLOSE_CLIENT);
+	expect_gone(sid);
+	/* both connections go on */
+	sid = handshake(&post);
+	say_poll(&get, sid);
+	say_post(&post, sid, "4x");
+	expect_answer(&post, 200, "ok");
+	expect_answer(&get, 200, "4x");
+	hang_up(&get);
+	hang_up(&post);
+	wire_finish();
+}
+
+/* Whoever says goodbye and is gone while we wait has said it. */
+Test(polling, a_goodbye_and_gone)
+{
+	struct client get, post;
+	const char *sid;
+
+	wire_start(&defaults);
+	get = dial();
+	post = dial();
+	sid = handshake(&get);
+	say_post(&post, sid, "1");
+	hang_up(&post);
+	WAIT_FOR(wire.closes == 1);
+	cr_assert_eq(wire.why, CLOSE_CLIENT);
+	expect_gone(sid);
+	/* and the session, while we wait: */
+	post = dial();
+	sid = handshake(&get);
+	say_post(&post, sid, "1");
+	expect_silence(&post);
+	eio_session_close(wire.latest, CLOSE_SERVER);
+	expect_answer(&post, 200, "ok");
+	say_poll(&get, sid);
+	expect_answer(&get, 200, "6\x1e" "1");
+	/* or is misused */
+	sid = handshake(&get);
+	say_post(&post, sid, "1");
+	expect_silence(&post);
+	say_post(&get, sid, "4x");
+	expect_answer(&get, 400, "");
+	expect_eof(&post);
 	expect_gone(sid);
 	hang_up(&get);
 	hang_up(&post);

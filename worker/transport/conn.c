@@ -20,6 +20,8 @@
 #define READ_MAX (HANDOVER_READ_MAX - HTTP_HEAD_MAX)
 /* Requests sent without waiting for answers; the rest is next turn's. */
 #define REQUESTS_PER_TURN 16
+/* What two requests' ways to us may differ by: straight, or over another worker. */
+#define CROSSING_MS 50
 /* An answered client's leftovers are read for so long and so far, lest a reset
  * take our answer from it. */
 #define GOODBYE_MS 2000
@@ -396,6 +398,12 @@ static void on_overdue(struct deadline *d, void *arg)
 	conn_refuse(c, &late);
 }
 
+static void on_alone(struct deadline *d, void *arg)
+{
+	(void)arg;
+	exchange_alone(CONTAINER_OF(d, struct conn, deadline));
+}
+
 static void on_again(struct deadline *d, void *arg)
 {
 	struct conn *c = CONTAINER_OF(d, struct conn, deadline);
@@ -520,6 +528,7 @@ void conns_init(struct conns *cs, struct loop *l, struct eio_sessions *sessions,
 	deadlines_init(&cs->bodies, l, c->body_timeout_ms, on_overdue, cs);
 	deadlines_init(&cs->idles, l, c->keepalive_timeout_ms, on_overdue, cs);
 	deadlines_init(&cs->goodbyes, l, GOODBYE_MS, on_overdue, cs);
+	deadlines_init(&cs->crossings, l, CROSSING_MS, on_alone, cs);
 	deadlines_init(&cs->agains, l, 0, on_again, cs);
 	buf_reserve(&cs->scratch, READ_MAX);
 }
@@ -542,6 +551,7 @@ void conns_free(struct conns *cs)
 	deadlines_free(&cs->bodies);
 	deadlines_free(&cs->idles);
 	deadlines_free(&cs->goodbyes);
+	deadlines_free(&cs->crossings);
 	deadlines_free(&cs->agains);
 	buf_free(&cs->scratch);
 	buf_free(&cs->head);

@@ -49,6 +49,7 @@ struct conns {
 	struct deadlines bodies;	/* a body; an answer taken */
 	struct deadlines idles;		/* the next request begun */
 	struct deadlines goodbyes;	/* an answered client must be gone */
+	struct deadlines crossings;	/* a GET that was overtaken is here */
 	struct deadlines agains;	/* next turn: requests read already */
 	struct buf scratch;		/* one read */
 	struct buf head;		/* of one answer */

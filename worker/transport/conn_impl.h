@@ -13,7 +13,7 @@ enum conn_state {
 	CONN_IDLE,	/* between requests */
 	CONN_HEAD,	/* a head has begun, or is awaited for the first time */
 	CONN_BODY,
-	CONN_HELD,	/* a GET that waits */
+	CONN_HELD,	/* a GET that waits; a POST that waits for one */
 	CONN_ANSWER,	/* does not take it all at once */
 	CONN_GOODBYE,	/* answered; reading until it closes */
 	CONN_DEAD,	/* to be ended next turn */
@@ -58,5 +58,7 @@ size_t exchange_proxy_header(struct conn *c, struct slice in);
 /* A head; 0: it is not whole. */
 size_t exchange_head(struct conn *c, struct slice in);
 size_t exchange_body(struct conn *c, struct slice in);
+/* The GET that a held POST waits for does not come. */
+void exchange_alone(struct conn *c);
 
 #endif

@@ -142,16 +142,7 @@ static void upgrade(struct conn *c, const struct http_head *h,
 	ws_adopt(c->cs->ws, conn_release(c), &u);
 }
 
-static void hold(struct conn *c, struct polling *p)
-{
-	conn_enter(c, CONN_HELD);
-	if (polling_get(p, c))
-		c->polling = p;
-	else
-		conn_refuse(c, &bare_400);
-}
-
-static void end_post(struct conn *c, struct slice body)
+static void finish_post(struct conn *c, struct slice body)
 {
 	static const struct response ok = {
 		.status = 200,
@@ -168,6 +159,41 @@ static void end_post(struct conn *c, struct slice body)
 		conn_answer(c, &ok);
 	else
 		conn_refuse(c, &gone);
+}
+
+#define GOODBYE SLICE("1")
+
+/* A client says goodbye while its GET waits, on two connections: its POST comes
+ * first where one worker has to hand over the GET and the other gets it at once.
+ * So a goodbye waits a moment for the GET, which is to end as it would have. */
+static void end_post(struct conn *c, struct slice body)
+{
+	if (c->polling == NULL || polling_polled(c->polling) || body.n != 1 ||
+	    body.p[0] != GOODBYE.p[0]) {
+		finish_post(c, body);
+		return;
+	}
+	conn_enter(c, CONN_HELD);
+	deadline_arm(&c->cs->crossings, &c->deadline);
+}
+
+void exchange_alone(struct conn *c)
+{
+	finish_post(c, GOODBYE);
+}
+
+static void hold(struct conn *c, struct polling *p)
+{
+	struct conn *post = polling_posting(p);
+
+	conn_enter(c, CONN_HELD);
+	if (!polling_get(p, c)) {
+		conn_refuse(c, &bare_400);
+		return;
+	}
+	c->polling = p;
+	if (post != NULL && post->state == CONN_HELD)
+		finish_post(post, GOODBYE);
 }
 
 /* The client waits for it before it sends the body. */

@@ -258,6 +258,16 @@ bool polling_post(struct polling *p, struct conn *c)
 	return true;
 }
 
+bool polling_polled(const struct polling *p)
+{
+	return p->get != NULL;
+}
+
+struct conn *polling_posting(const struct polling *p)
+{
+	return p->post;
+}
+
 bool polling_posted(struct polling *p, struct slice body)
 {
 	struct pollings *ps = p->ps;

@@ -35,6 +35,10 @@ struct polling *polling_open(struct pollings *ps, struct conn *c);
 bool polling_get(struct polling *p, struct conn *c) MUST_CHECK;
 /* c begins a POST. False as above; the first one's connection was cut. */
 bool polling_post(struct polling *p, struct conn *c) MUST_CHECK;
+/* A GET waits, or is being answered. */
+bool polling_polled(const struct polling *p);
+/* The connection whose POST it is; NULL: none. */
+struct conn *polling_posting(const struct polling *p);
 /* The body of c's POST is whole; c is free to be answered, and free of p. False:
  * the session is not here any more. */
 bool polling_posted(struct polling *p, struct slice body) MUST_CHECK;
