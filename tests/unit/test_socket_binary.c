@@ -85,6 +85,26 @@ Test(socket, attachments_then_ping)
 	finish();
 }
 
+/* Next to an integer beyond 64 bits all numbers become reals: "num" is 0.0. */
+Test(socket, placeholders_next_to_a_large_integer)
+{
+	static const char *const namespaces[] = { "/", "/custom" };
+	char text[120];
+
+	for (size_t i = 0; i < ARRAY_SIZE(namespaces); i++) {
+		start();
+		snprintf(text, sizeof(text), "40%s,\n451-%s,"
+			 "[\"m\",{\"_placeholder\":true,\"num\":0},"
+			 "100000000000000000000]\nB:x",
+			 namespaces[i], namespaces[i]);
+		feed(text);
+		cr_assert_not(fake.closed, "%s", namespaces[i]);
+		cr_assert(strstr(buf_str(&said), "\nm ") != NULL, "%s",
+			  buf_str(&said));
+		finish();
+	}
+}
+
 /* Kept events are looked at when they are whole. */
 Test(socket, broken_events_with_attachments)
 {

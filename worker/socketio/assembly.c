@@ -55,6 +55,14 @@ void sio_assembly_slices(const struct sio_assembly *a, struct slice *out)
 	}
 }
 
+/* Beside an integer beyond 64 bits all of them come as reals (json_text.h). */
+static bool is_index(const json_t *num, unsigned n)
+{
+	double v = json_number_value(num);
+
+	return json_is_number(num) && v >= 0 && v < n && v == (unsigned)v;
+}
+
 /* As deep as the parser's own limit lets it be. */
 bool sio_placeholders_ok(const json_t *json, unsigned n)
 {
@@ -72,10 +80,7 @@ bool sio_placeholders_ok(const json_t *json, unsigned n)
 	if (!json_is_object(json))
 		return true;
 	if (json_is_true(json_object_get(json, "_placeholder"))) {
-		const json_t *num = json_object_get(json, "num");
-
-		return json_is_integer(num) && json_integer_value(num) >= 0 &&
-		       json_integer_value(num) < (json_int_t)n;
+		return is_index(json_object_get(json, "num"), n);
 	}
 	json_object_foreach((json_t *)json, key, value) {
 		if (!sio_placeholders_ok(value, n))
