@@ -5,8 +5,6 @@
 /* Of a queue's length: 98 ms of 25 s, nothing of 20 ms. Thousands of sessions
  * would otherwise wake the process for a ping each. */
 #define BATCHES 256
-/* Made up for, but no more than a quarter of a queue's length. */
-#define LATE_MAX_US 50000
 
 static void rearm(struct deadlines *q, int64_t least_us)
 {
@@ -92,11 +90,8 @@ void deadline_arm(struct deadlines *q, struct deadline *d)
 void deadline_arm_since(struct deadlines *q, struct deadline *d, int64_t since_us)
 {
 	int64_t now = clock_mono_us();
-	int64_t most = q->length_us / 4;
 
-	if (most > LATE_MAX_US)
-		most = LATE_MAX_US;
-	arm(q, d, now - since_us <= most ? since_us : now);
+	arm(q, d, now - since_us <= q->length_us / 2 ? since_us : now);
 }
 
 void deadline_drop(struct deadline *d)

@@ -31,8 +31,8 @@ void deadline_init(struct deadline *d);
 /* Due `length` from now; moves it when armed already. */
 void deadline_arm(struct deadlines *q, struct deadline *d);
 /* The same for one that follows another, which was due at since_us: its length
- * counts from there, so that the loop's lateness does not add up. Up to 50 ms of
- * it; a loop that stood still for longer is not made up for. Among others it may
+ * counts from there, so that the loop's lateness does not add up. A loop that
+ * stood still for more than half of it is not made up for. Among others it may
  * come by as much too late. */
 void deadline_arm_since(struct deadlines *q, struct deadline *d,
 			int64_t since_us);

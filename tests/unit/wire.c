@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,8 +121,10 @@ struct client dial(void)
 	struct client c = { .fd = socket(AF_INET, SOCK_STREAM, 0) };
 	struct sockaddr_in a;
 	socklen_t n = sizeof(a);
-	int fd;
+	int fd, one = 1;
 
+	/* what is said is there when the loop looks */
+	setsockopt(c.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	getsockname(wire.listening, (struct sockaddr *)&a, &n);
 	cr_assert_eq(connect(c.fd, (struct sockaddr *)&a, sizeof(a)), 0);
 	fd = accept4(wire.listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
