@@ -140,3 +140,33 @@ Test(crowd, unfinished_messages_are_bounded)
 	free(bytes);
 	wire_finish();
 }
+
+/* --- one turn --- */
+
+/* Whatever fits in a body has to be dealt with in one turn. */
+Test(crowd, packets_of_a_post_are_bounded)
+{
+	enum { MOST = 16384 };
+	struct client c;
+	struct buf b = { 0 };
+	const char *sid;
+
+	wire_start(&defaults);
+	c = dial();
+	sid = handshake(&c);
+	buf_adds(&b, "4x");
+	for (int i = 1; i < MOST; i++)
+		buf_adds(&b, "\x1e" "4x");
+	say_post(&c, sid, buf_str(&b));
+	expect_answer(&c, 200, "ok");
+	cr_assert_eq(wire.messages.len, 2 * MOST);
+	cr_assert_eq(wire.closes, 0);
+	buf_adds(&b, "\x1e" "4x");
+	say_post(&c, sid, buf_str(&b));
+	expect_answer(&c, 200, "ok");
+	WAIT_FOR(wire.closes == 1);
+	cr_assert_eq(wire.why, CLOSE_TOO_LARGE);
+	buf_free(&b);
+	hang_up(&c);
+	wire_finish();
+}

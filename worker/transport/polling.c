@@ -16,6 +16,9 @@
 
 /* Memory for bodies being made is kept up to this. */
 #define SCRATCH_MAX 65536
+/* Of one POST. All are dealt with in one turn, in which nobody else is: more
+ * than any client means to send, and the time is still some milliseconds. */
+#define PACKETS_MAX 16384
 
 struct pollings {
 	struct eio_sessions *sessions;
@@ -272,6 +275,7 @@ bool polling_posted(struct polling *p, struct slice body)
 {
 	struct pollings *ps = p->ps;
 	struct slice frame;
+	size_t packets = 0;
 	bool binary;
 	int got;
 
@@ -281,8 +285,13 @@ bool polling_posted(struct polling *p, struct slice body)
 	/* as on a WebSocket */
 	got = utf8_valid(body) ? 1 : -EBADMSG;
 	while (got > 0 && (got = eio_payload_next(&body, &ps->binary, &frame,
-						  &binary)) > 0)
+						  &binary)) > 0) {
+		if (packets++ == PACKETS_MAX) {
+			eio_session_close(p->session, CLOSE_TOO_LARGE);
+			break;
+		}
 		eio_session_frame(p->session, &p->transport, frame, binary);
+	}
 	if (got < 0)
 		eio_session_close(p->session, CLOSE_PARSE);
 	trim(&ps->binary);
