@@ -49,7 +49,7 @@
 	X(SIZE,   engine, outbox_limit, "1M", 16384, 1073741824, "",               \
 	  "bytes waiting for a client that does not read, before it is closed")    \
 	X(BOOL,   engine, permessage_deflate, "off", 0, 1, "",                     \
-	  "compress WebSocket messages; costs memory per connection")              \
+	  "compress WebSocket messages of 1 KiB and more")                         \
 	X(STR,    http, allowed_origins, "", 0, 4096, "ALLOWED_ORIGINS",           \
 	  "web pages that may connect, separated by commas; *: all")               \
 	X(BOOL,   http, cors_credentials, "on", 0, 1, "",                          \

@@ -99,6 +99,8 @@ await suite({ server: { workers: 2 }, http: { allowed_origins: `${HERE}, http://
   async 'sockets from listed origins and from what is no page'(c) {
     assert.equal((await openWebSocket(c, { Origin: HERE })).status, 101);
     assert.equal((await openWebSocket(c, {})).status, 101);
+    // React Native says that it comes from the server
+    assert.equal((await openWebSocket(c, { Host: 'chat.example', Origin: 'https://chat.example' })).status, 101);
     for (const origin of [EVIL, 'null', '']) {
       const answer = await openWebSocket(c, { Origin: origin });
       assert.deepEqual([answer.status, answer.body], [403, 'Forbidden'], origin);

@@ -75,6 +75,56 @@ Test(cors, fields)
 	}
 }
 
+/* React Native's WebSocket says that it comes from the server it goes to. */
+static const struct {
+	const char *host;
+	const char *origin;
+	bool ok;
+} own[] = {
+	{ "chat.example", "https://chat.example", true },
+	{ "chat.example", "http://chat.example", true },
+	{ "Chat.example", "HTTPS://chat.Example", true },
+	{ "chat.example:3001", "http://chat.example:3001", true },
+	{ "[::1]:3001", "http://[::1]:3001", true },
+	{ "chat.example", "https://chat.example:443", true },
+	{ "chat.example:443", "https://chat.example", true },
+	{ "chat.example:80", "http://chat.example:80", true },
+	{ "chat.example:80", "https://chat.example", false },
+	{ "chat.example", "https://chat.example:80", false },
+	{ "chat.example", "http://chat.example:3001", false },
+	{ "chat.example:3001", "http://chat.example", false },
+	{ "chat.example", "https://chat.example.evil", false },
+	{ "chat.example", "https://evil.chat.example", false },
+	{ "chat.example", "file://chat.example", false },
+	{ "chat.example", "chat.example", false },
+	{ "h", "h", false },
+	{ "", "https://", false },
+	{ "", "null", false },
+	{ "", "", false },
+};
+
+Test(cors, the_servers_own_origin_may_open_a_websocket)
+{
+	struct cors *c = cors_new(A, true);
+
+	for (size_t i = 0; i < ARRAY_SIZE(own); i++) {
+		struct buf text = { 0 }, out = { 0 };
+		struct http_head h;
+
+		buf_printf(&text, "GET / HTTP/1.1\r\nHost: %s\r\nOrigin: %s"
+			   "\r\n\r\n", own[i].host, own[i].origin);
+		cr_assert_gt(http_head_parse(text.p, text.len, &h), 0);
+		cr_expect_eq(cors_websocket_ok(c, &h), own[i].ok, "%s / %s",
+			     own[i].host, own[i].origin);
+		/* to ourselves nobody comes across */
+		cors_fields(c, &h, &out);
+		cr_expect_str_eq(buf_str(&out), VARY);
+		buf_free(&text);
+		buf_free(&out);
+	}
+	cors_free(&c);
+}
+
 #define METHODS "Access-Control-Allow-Methods: GET,HEAD,PUT,PATCH,POST,DELETE\r\n"
 #define WANTED "Access-Control-Request-Method: POST\r\n" \
 	       "Access-Control-Request-Headers: content-type,x-a\r\n"

@@ -24,6 +24,13 @@ static bool equal_nocase(struct slice a, struct slice b)
 	return a.n == b.n && strncasecmp(a.p, b.p, a.n) == 0;
 }
 
+static bool begins_nocase(struct slice s, const char *with)
+{
+	size_t n = strlen(with);
+
+	return s.n >= n && strncasecmp(s.p, with, n) == 0;
+}
+
 static bool ends(struct slice s, const char *with)
 {
 	size_t n = strlen(with);
@@ -34,9 +41,9 @@ static bool ends(struct slice s, const char *with)
 /* Browsers leave the scheme's own port out (RFC 6454 6.2). */
 static struct slice without_default_port(struct slice s)
 {
-	if (strncasecmp(s.p, "https://", 8) == 0 && ends(s, ":443"))
+	if (begins_nocase(s, "https://") && ends(s, ":443"))
 		s.n -= 4;
-	else if (strncasecmp(s.p, "http://", 7) == 0 && ends(s, ":80"))
+	else if (begins_nocase(s, "http://") && ends(s, ":80"))
 		s.n -= 3;
 	return s;
 }
@@ -139,9 +146,30 @@ bool cors_preflight(const struct cors *c, const struct http_head *h,
 	return true;
 }
 
+/* The server's own, as the client calls it. A proxy in front knows the scheme,
+ * we do not. */
+static bool is_own(const struct http_head *h)
+{
+	size_t count;
+	struct slice host = http_head_field(h, "Host", NULL);
+	struct slice origin = http_head_field(h, "Origin", &count);
+	bool tls = begins_nocase(origin, "https://");
+	size_t scheme = strlen(tls ? "https://" : "http://");
+
+	if (count != 1 || host.n == 0 ||
+	    (!tls && !begins_nocase(origin, "http://")))
+		return false;
+	origin = without_default_port(origin);
+	origin.p += scheme;
+	origin.n -= scheme;
+	if (ends(host, tls ? ":443" : ":80"))
+		host.n -= strlen(tls ? ":443" : ":80");
+	return equal_nocase(origin, host);
+}
+
 bool cors_websocket_ok(const struct cors *c, const struct http_head *h)
 {
 	if (!on(c) || c->any || http_head_field(h, "Origin", NULL).p == NULL)
 		return true;
-	return listed(c, h).p != NULL;
+	return listed(c, h).p != NULL || is_own(h);
 }

@@ -22,7 +22,8 @@ void cors_fields(const struct cors *c, const struct http_head *h,
 bool cors_preflight(const struct cors *c, const struct http_head *h,
 		    struct buf *out);
 /* A WebSocket may be opened: browsers do not ask first. Off, no Origin field
- * (not a browser) or a listed one. */
+ * (not a browser), a listed one, or the server's own: that of its own pages, and
+ * what React Native says in every app. */
 bool cors_websocket_ok(const struct cors *c, const struct http_head *h);
 
 #endif
