@@ -437,6 +437,30 @@ Test(handover, waiting_is_bounded)
 	free(a.events);
 }
 
+Test(handover, waiting_descriptors_are_bounded)
+{
+	enum { MANY = 2400 };
+	struct rlimit r;
+	struct end a;
+	int owner = bound(2);
+	char path[128];
+
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &r), 0);
+	r.rlim_cur = r.rlim_max;
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &r), 0);
+	start(&a, 1);
+	for (unsigned i = 0; i < MANY; i++)
+		give(&a, 2, i, 50);
+	cr_assert_geq(a.n, MANY - 2048 - (size_t)stats_get(STAT_handed_over));
+	for (size_t i = 0; i < a.n; i++)
+		cr_assert(!a.events[i].adopted && !a.events[i].gone);
+	stop(&a);
+	close(owner);
+	handover_path(dir, 2, path, sizeof(path));
+	unlink(path);
+	free(a.events);
+}
+
 Test(handover, many_owners)
 {
 	enum { OWNERS = 100 };

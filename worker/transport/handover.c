@@ -17,8 +17,11 @@
 #include "common/loop/deadlines.h"
 
 #define WAIT_MS 2000
-/* Of all waiting connections, their own structs included. */
+/* Of all waiting connections, their own structs included. Each counts as 4 KiB
+ * at least: a descriptor is worth as much, and 2,048 of them are enough to wait
+ * for a worker that hangs. */
 #define WAITING_BYTES_MAX (8 * 1024 * 1024)
+#define WAITING_BYTES_MIN 4096
 /* Descriptors kept open to owners; more are opened while connections wait. */
 #define OWNERS_KEPT 64
 #define SENDS_PER_TURN 64
@@ -71,7 +74,9 @@ static void fail(struct handover *h, int fd, const struct conn_origin *from,
 
 static size_t waiting_size(size_t n)
 {
-	return sizeof(struct waiting) + n;
+	size_t all = sizeof(struct waiting) + n;
+
+	return all > WAITING_BYTES_MIN ? all : WAITING_BYTES_MIN;
 }
 
 static struct waiting *waiting_first(const struct owner *o)

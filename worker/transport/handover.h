@@ -42,7 +42,8 @@ struct handover *handover_new(struct loop *l, const struct handover_conf *c,
 /* Connections still waiting to be sent are closed. */
 void handover_free(struct handover **h);
 /* Sends the connection to its owner. fd is taken and read copied in any case:
- * while the owner's queue is full the connection waits, in order and up to 2 s.
+ * while the owner's queue is full the connection waits, in order and up to 2 s,
+ * 2,048 of them at most.
  * failed() may be called before this returns. */
 void handover_send(struct handover *h, uint32_t owner, int fd,
 		   const struct conn_origin *from, struct slice read);
