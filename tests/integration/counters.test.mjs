@@ -35,6 +35,14 @@ await suite({ auth: { jwt_leeway: '0ms' }, engine: { ping_interval: '300ms', pin
       raw.send(`42["x","${'x'.repeat(300000)}"]`);
       await raw.gone();
     });
+    // in fragments, of which none is
+    await moves(c, { closed_too_large: 1, events_in: 0 }, async () => {
+      const raw = await c.rawJoin(user);
+      raw.ws.send(`42["x","${'x'.repeat(50000)}`, { fin: false });
+      for (let i = 0; i < 4; i++) raw.ws.send('x'.repeat(50000), { fin: false });
+      raw.ws.send('"]');
+      await raw.gone();
+    });
     await moves(c, { closed_ping_timeout: 1 }, async () => (await c.rawJoin(user, { answerPings: false })).gone());
     await moves(c, { closed_auth: 1 }, async () => {
       const raw = await c.raw().join({ token: c.token(user, { exp: Math.floor(Date.now() / 1000) + 2 }) });

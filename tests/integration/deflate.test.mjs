@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { io } from 'socket.io-client';
 import { WebSocket } from 'ws';
+import { suite } from './lib/cluster.mjs';
 import { startEcho } from './lib/echo.mjs';
 import { KIND } from './lib/store.mjs';
 import { until, withDeadline } from './lib/wait.mjs';
@@ -104,4 +105,24 @@ function define(on, off) {
   });
 }
 
-if (KIND === 'pg') define(await startEcho({ ...idle, 'permessage-deflate': true }), await startEcho(idle));
+// A worker's own switch, and how it is unless touched.
+async function onWorkers() {
+  for (const [engine, extensions] of [[{}, ''], [{ permessage_deflate: 'on' }, 'permessage-deflate']]) {
+    await suite({ server: { workers: 1 }, engine }, {
+      async [`a chat with ${extensions || 'nothing compressed'}`](c) {
+        const { a, b, match } = await c.pair();
+        const [ca, cb] = [await c.connect(a, { io: { perMessageDeflate: true } }), await c.connect(b)];
+        assert.equal(ca.manager.engine.transport.ws.extensions, extensions);
+        const content = 'häß🙂 '.repeat(300);
+        const { messageId } = await ca.send(match, content);
+        assert.equal((await cb.got('message:new', (m) => m.id === messageId)).content, content);
+        await ca.got('message:delivered');
+      },
+    });
+  }
+}
+
+if (KIND === 'pg') {
+  define(await startEcho({ ...idle, 'permessage-deflate': true }), await startEcho(idle));
+  await onWorkers();
+}

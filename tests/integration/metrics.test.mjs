@@ -56,15 +56,19 @@ await suite({ redis: { redis_host: '127.0.0.1', redis_port: redis.port, lease: '
       const now = await metrics(c);
       const by = Object.fromEntries([
         'pairwire_messages_accepted_total', 'pairwire_messages_emitted_total', 'pairwire_messages_confirmed_total',
-        'pairwire_store_seconds_count', 'pairwire_sockets', 'pairwire_users',
+        'pairwire_store_seconds_count', 'pairwire_confirm_seconds_count', 'pairwire_sockets', 'pairwire_users',
       ].map((name) => [name, sum(now, name) - sum(before, name)]));
       note(by);
-      return Object.values(by).every((n, i) => n === (i < 4 ? 1 : 2)) && sum(now, 'pairwire_cluster_online_users') === 2;
+      return Object.values(by).every((n, i) => n === (i < 5 ? 1 : 2)) && sum(now, 'pairwire_cluster_online_users') === 2;
     }, 'one message, two users');
     const now = await metrics(c);
     assert.equal(sum(now, 'pairwire_workers'), 2);
     assert.equal(sum(now, 'pairwire_worker_up'), 2);
     assert.ok(sum(now, 'pairwire_store_seconds_sum') > 0);
+    // the message one way, what became of it the other
+    for (const name of ['pairwire_routed_total', 'pairwire_received_total', 'pairwire_route_seconds_count']) {
+      assert.ok(sum(now, name) >= sum(before, name) + 2, `${name}: ${sum(before, name)}, then ${sum(now, name)}`);
+    }
     assert.ok(sum(now, 'pairwire_worker_resident_memory_bytes') > 2e6);
     const started = sum(now, 'process_start_time_seconds') * 1000;
     assert.ok(started < Date.now() && started > Date.now() - 120000);

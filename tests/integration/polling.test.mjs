@@ -13,6 +13,7 @@ import { eventually, until, withDeadline } from './lib/wait.mjs';
 const POLLING = '/socket.io/?EIO=4&transport=polling';
 const UNKNOWN = '{"code":1,"message":"Session ID unknown"}';
 const SEPARATOR = '\x1e';
+const HEALTH = 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n';
 
 // One request on a connection of its own.
 async function ask(url, method, target, body, fields) {
@@ -182,7 +183,7 @@ const smuggled = [
 ];
 
 async function chatTests() {
-  await suite({ server: { workers: 1 }, auth: { jwt_leeway: '0ms' }, engine: { ping_interval: '1s', ping_timeout: '1s', head_timeout: '500ms', body_timeout: '500ms', keepalive_timeout: '1s' } }, {
+  await suite({ server: { workers: 1 }, auth: { jwt_leeway: '0ms' }, engine: { ping_interval: '1s', ping_timeout: '1s', head_timeout: '500ms', body_timeout: '500ms', keepalive_timeout: '1s', upgrade_timeout: '500ms' } }, {
     async 'a chat of two on polling: sent, delivered by the pong, read'(c) {
       const { a, b, match } = await c.pair();
       const options = { io: { transports: ['polling'] } };
@@ -258,13 +259,62 @@ async function chatTests() {
     async 'no second request in the body of a first'(c) {
       for (const text of smuggled) {
         const h = new RawHttp(c.url);
-        h.write(`${text}GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n`);
+        h.write(text + HEALTH);
         const answer = await h.answer();
         assert.equal(answer.status, 400, text);
         assert.equal(answer.fields.connection, 'close');
         await h.end();
         h.close();
       }
+    },
+
+    async 'a chunk that is none ends its session'(c) {
+      for (const chunk of ['x\r\n4', '-1\r\n4', '+1\r\n4', '0x1\r\n4', ' 1\r\n4', '1 \r\n4', '\r\n4', '1\n4', '1\r\n40', '1;\n4', `${'0'.repeat(16)}1\r\n4`]) {
+        const p = await RawPolling.open(c.url);
+        p.posts.write(`POST ${p.path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n${chunk}\r\n0\r\n\r\n${HEALTH}`);
+        assert.equal((await p.posts.answer()).status, 400, chunk);
+        await p.posts.end();
+        await gone(p);
+        p.close();
+      }
+    },
+
+    async 'HEAD: the head that GET has, no body, and the connection goes on'(c) {
+      const h = new RawHttp(c.url);
+      const p = await RawPolling.open(c.url);
+      for (const [target, status, length] of [['/healthz', 200, 2], ['/nowhere', 404, 10], [POLLING, 400, 43], [p.path, 500, 0]]) {
+        h.write(`HEAD ${target} HTTP/1.1\r\nHost: x\r\n\r\n${HEALTH}`);
+        const { fields, ...head } = await h.head();
+        assert.deepEqual([head.status, fields['content-length']], [status, String(length)], target);
+        assert.equal((await h.answer()).body, 'ok', 'the next answer follows at once');
+      }
+      assert.equal((await p.post('40')).body, 'ok', 'its session goes on');
+      p.close();
+      h.close();
+    },
+
+    async 'pipelined requests are answered in order, also behind a GET that waits'(c) {
+      const p = await RawPolling.open(c.url);
+      p.poll();
+      p.gets.write(HEALTH.repeat(50));
+      p.gets.request('GET', '/nowhere');
+      assert.equal((await p.post('40')).body, 'ok');	// refused: no token
+      assert.match((await p.gets.answer()).body, /^44\{/);
+      for (let i = 0; i < 50; i++) assert.equal((await p.gets.answer()).body, 'ok');
+      assert.equal((await p.gets.answer()).status, 404);
+      p.close();
+    },
+
+    async 'an upgrade that does not end is given up, the session goes on'(c) {
+      const p = await RawPolling.open(c.url);
+      const raw = c.raw({ query: `EIO=4&transport=websocket&sid=${p.sid}` });
+      await until(raw.ws, 'open');
+      raw.send('2probe');
+      await raw.frame((f) => f === '3probe');
+      await raw.gone();
+      assert.equal((await ask(c.url, 'POST', p.path, '40')).body, 'ok');
+      assert.match((await ask(c.url, 'GET', p.path)).body, /(^|\x1e)44\{/);
+      p.close();
     },
 
     async 'slow heads, bodies and idlers are let go and counted'(c) {

@@ -22,13 +22,18 @@ export class RawHttp {
   }
 
   // The next answer: { status, fields, body }.
-  async answer(ms) {
+  answer(ms) { return this.#answer((fields) => Number(fields['content-length'] ?? 0), ms); }
+
+  // One that has no body, whatever its fields say: to HEAD.
+  head(ms) { return this.#answer(() => 0, ms); }
+
+  async #answer(lengthOf, ms) {
     for (;;) {
       const end = this.#buffer.indexOf('\r\n\r\n');
       if (end !== -1) {
         const [first, ...lines] = this.#buffer.subarray(0, end).toString('latin1').split('\r\n');
         const fields = Object.fromEntries(lines.map((l) => [l.slice(0, l.indexOf(':')).toLowerCase(), l.slice(l.indexOf(':') + 1).trim()]));
-        const length = Number(fields['content-length'] ?? 0);
+        const length = lengthOf(fields);
         if (this.#buffer.length >= end + 4 + length) {
           const body = this.#buffer.subarray(end + 4, end + 4 + length).toString();
           this.#buffer = this.#buffer.subarray(end + 4 + length);
