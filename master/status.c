@@ -225,19 +225,25 @@ static json_t *backend_json(int64_t up, unsigned workers)
 			 "workers", (json_int_t)up);
 }
 
+int64_t status_online(const struct tally *sum)
+{
+	return tally_value(sum, tally_value(sum, "redis_up") > 0 ?
+					"cluster_online_users" : "users");
+}
+
+int64_t status_rooms(const struct tally *sum)
+{
+	return tally_value(sum, "sockets") + tally_value(sum, "users");
+}
+
 json_t *status_page_json(struct status *s, const struct supervisor *sup)
 {
 	unsigned n = supervisor_slots(sup);
 	json_t *backends = json_object(), *page;
 	struct tally sum = { 0 };
 	char now[TIME_ISO_LEN + 1];
-	int64_t sockets, users, online;
 
 	status_totals(s, sup, &sum);
-	sockets = tally_value(&sum, "sockets");
-	users = tally_value(&sum, "users");
-	online = tally_value(&sum, "redis_up") > 0 ?
-		tally_value(&sum, "cluster_online_users") : users;
 	time_iso(clock_wall_us() / 1000, now);
 #define BACKEND_JSON(name, gauge, text)                                        \
 	json_object_set_new(backends, #name,                                   \
@@ -246,9 +252,9 @@ json_t *status_page_json(struct status *s, const struct supervisor *sup)
 #undef BACKEND_JSON
 	page = json_pack(
 		"{s:I, s:I, s:I, s:s, s:I, s:s, s:s, s:s, s:o, s:o, s:o}",
-		"connectedSockets", (json_int_t)sockets,
-		"onlineUsers", (json_int_t)online,
-		"rooms", (json_int_t)(sockets + users),
+		"connectedSockets", (json_int_t)tally_value(&sum, "sockets"),
+		"onlineUsers", (json_int_t)status_online(&sum),
+		"rooms", (json_int_t)status_rooms(&sum),
 		"timestamp", now,
 		"uptime", (json_int_t)((clock_mono_ms() - s->started_ms) / 1000),
 		"version", PACKAGE_VERSION,

@@ -43,10 +43,7 @@ json_t *status_json(struct status *s, const struct supervisor *sup);
  *  "uptime", "version", "node", "state",
  *  "backends": {name: {"state": "up", "partly" or "down", "workers"}},
  *  "workers": [as slots above], "totals"}
- * onlineUsers: of the whole cluster while a worker here reaches Redis (it is
- * told with each renewal of a lease), else those connected to this host.
- * rooms: of this host, as Socket.IO counts them: one per socket and one per
- * user and worker. uptime: seconds. */
+ * connectedSockets, rooms: of this host. uptime: seconds. */
 json_t *status_page_json(struct status *s, const struct supervisor *sup);
 
 /* /metrics */
@@ -63,5 +60,10 @@ void status_not_ready(const struct supervisor *sup, struct buf *out);
 /* The same as "totals". Empty at first; tally_free() it. */
 void status_totals(struct status *s, const struct supervisor *sup,
 		   struct tally *out);
+/* Of totals, users: of the whole cluster while a worker here reaches Redis (it
+ * is told with each renewal of a lease), else those connected to this host. */
+int64_t status_online(const struct tally *totals);
+/* As Socket.IO counts them: one per socket and one per user and worker. */
+int64_t status_rooms(const struct tally *totals);
 
 #endif

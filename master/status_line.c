@@ -45,9 +45,10 @@ static void on_time(void *arg)
 	BACKEND_ROWS(BACKEND_DOWN)
 #undef BACKEND_DOWN
 	log_info("status: connections=%" PRId64 " sockets=%" PRId64
-		 " users=%" PRId64 " messages_per_s=%.1f workers=%" PRId64
-		 "/%u%s", tally_value(&t, "connections"),
-		 tally_value(&t, "sockets"), tally_value(&t, "users"),
+		 " users=%" PRId64 " online=%" PRId64 " rooms=%" PRId64
+		 " messages_per_s=%.1f workers=%" PRId64 "/%u%s",
+		 tally_value(&t, "connections"), tally_value(&t, "sockets"),
+		 tally_value(&t, "users"), status_online(&t), status_rooms(&t),
 		 (double)(messages - l->last_messages) * 1e6 /
 			 (double)(now > l->last_us ? now - l->last_us : 1),
 		 ready, supervisor_slots(l->sup), buf_str(&down));

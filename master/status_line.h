@@ -1,5 +1,5 @@
 /* One line in the log every status_interval:
- *   status: connections=2 sockets=2 users=2 messages_per_s=0.4
+ *   status: connections=2 sockets=2 users=2 online=2 rooms=4 messages_per_s=0.4
  *   workers=2/2 backends_down=redis,store
  * (in one line; the last field only if a serving worker misses one). */
 #ifndef PW_STATUS_LINE_H

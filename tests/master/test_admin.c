@@ -431,7 +431,8 @@ Test(admin, one_line_in_the_log)
 
 	rig_start(&r, 2, "[log]\nstatus_interval = 300ms\n");
 	cr_expect(rig_saw(&r, "log", 5000, "status: connections=0 sockets=0 "
-			  "users=0 messages_per_s=0.0 workers=2/2 backends_down="
+			  "users=0 online=0 rooms=0 messages_per_s=0.0 "
+			  "workers=2/2 backends_down="
 			  "redis_sub,postgres,listen,store\n"));
 	rig_answer(rig_connect(&r), 5000, out);
 	cr_expect(rig_saw(&r, "log", 5000, " messages_per_s=3."));

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/ipc/stats.h"
 #include "tests/unit/fake_transport.h"
 #include "worker/engineio/session.h"
 
@@ -489,17 +490,24 @@ Test(closing, queued_packets_are_written_first)
 
 Test(closing, reasons)
 {
-	static const enum close_reason table[] = {
-		CLOSE_TOO_LARGE, CLOSE_SERVER, CLOSE_AUTH, CLOSE_PROTOCOL,
-		CLOSE_OUTBOX,
+	static const struct {
+		enum close_reason why;
+		enum stat_id counter;
+	} table[] = {
+		{ CLOSE_TOO_LARGE, STAT_closed_too_large },
+		{ CLOSE_SERVER, STAT_closed_server },
+		{ CLOSE_AUTH, STAT_closed_auth },
+		{ CLOSE_PROTOCOL, STAT_closed_protocol },
+		{ CLOSE_OUTBOX, STAT_closed_outbox },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
 		app = (struct app){ 0 };
-		eio_session_close(start(&slow_conf), table[i]);
+		eio_session_close(start(&slow_conf), table[i].why);
 		run_turn(loop);
 		cr_assert(fake.closed);
-		cr_assert_eq(fake.why, table[i]);
+		cr_assert_eq(fake.why, table[i].why);
+		cr_assert_eq(stats_get(table[i].counter), 1);
 		finish();
 	}
 }

@@ -83,7 +83,8 @@ export class Cluster {
     this.file = join(this.dir, 'pairwire.conf');
     writeFileSync(this.file, Object.entries(settings).map(([section, keys]) =>
       `[${section}]\n${Object.entries(keys).map(([k, v]) => `${k} = ${v}\n`).join('')}`).join('\n'));
-    const log = openSync(join(process.env.PW_TEST_OUT || this.dir, `${this.name}.log`), 'w');
+    this.log = join(process.env.PW_TEST_OUT || this.dir, `${this.name}.log`);
+    const log = openSync(this.log, 'w');
     this.master = spawn(join(build, 'master/pairwire'), ['-c', this.file], {
       env: { ...process.env, PAIRWIRE_WORKER: join(build, 'worker/pairwire-worker') },
       stdio: ['ignore', log, log],

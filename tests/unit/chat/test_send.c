@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/ipc/stats.h"
+#include "common/loop/loop.h"
 #include "common/protocol/auth_token.h"
 #include "common/queue/push_queue.h"
 #include "common/store/message_store.h"
@@ -44,7 +46,17 @@ static struct {
 		void *arg;
 	} routes[MAX];
 	int nroutes;
+	struct {
+		store_rows_cb *cb;
+		void *arg;
+	} get;
 	int ngets;
+	struct {
+		push_add_cb *cb;
+		void *arg;
+	} push;
+	int npushes;
+	int nowes;
 	int64_t seen_message_at;
 	char named[32];		/* whose name was asked for */
 } saw;
@@ -107,7 +119,9 @@ void message_store_get(struct message_store *s,
 		       const char (*ids)[MESSAGE_ID_LEN + 1], size_t n,
 		       store_rows_cb *cb, void *arg)
 {
-	(void)s; (void)ids; (void)cb; (void)arg;
+	(void)s; (void)ids;
+	saw.get.cb = cb;
+	saw.get.arg = arg;
 	saw.ngets += (int)n;
 }
 void message_store_delivered(struct message_store *s, const struct store_confirm *c,
@@ -118,7 +132,10 @@ void message_store_read(struct message_store *s, const char *m, const struct sto
 { (void)s; (void)m; (void)c; (void)cb; (void)arg; }
 void message_store_set_owe(struct message_store *s, const char *id, int64_t owe,
 			   void (*cb)(void *arg, int err), void *arg)
-{ (void)s; (void)id; (void)owe; (void)cb; (void)arg; }
+{
+	(void)s; (void)id; (void)owe; (void)cb; (void)arg;
+	saw.nowes++;
+}
 
 /* --- directory --- */
 void directory_match(struct directory *d, const char *id, directory_match_cb *cb,
@@ -169,7 +186,12 @@ void presence_enter(struct presence *p, const char *u, const char *s,
 void presence_leave(struct presence *p, const char *u) { (void)p; (void)u; }
 void push_queue_add(struct push_queue *q, const char *k, const char *u, struct slice j,
 		    push_add_cb *cb, void *arg)
-{ (void)q; (void)k; (void)u; (void)j; (void)cb; (void)arg; }
+{
+	(void)q; (void)k; (void)u; (void)j;
+	saw.push.cb = cb;
+	saw.push.arg = arg;
+	saw.npushes++;
+}
 
 /* --- the chat under test: anna on sockets 1 and 2, ben on 3 --- */
 static struct chat c;
@@ -241,6 +263,20 @@ static void answer_route(int i, int err, unsigned receivers, bool leaving)
 	saw.routes[i].cb(saw.routes[i].arg, err, &r);
 }
 
+static void stop(void *loop)
+{
+	loop_stop(loop);
+}
+
+static void run_turn(void)
+{
+	struct task t;
+
+	task_init(&t, LOOP_REAP, stop, c.loop);
+	loop_defer(c.loop, &t);
+	loop_run(c.loop);
+}
+
 static bool frame_has(int i, const char *prefix, const char *part)
 {
 	return strncmp(saw.frames[i], prefix, strlen(prefix)) == 0 &&
@@ -286,6 +322,7 @@ Test(send, a_stranger_costs_no_store_query)
 	cr_assert_eq(saw.nframes, 2);
 	cr_expect(frame_has(0, "1 42[\"error\"", "\"code\":\"INVALID_MATCH\""));
 	cr_expect(frame_has(0, "1 ", "\"tempId\":\"a\""));
+	cr_expect_eq(stats_get(STAT_messages_failed), 0);
 	cr_expect(frame_has(1, "1 ack7 {\"ok\":false", "INVALID_MATCH"));
 }
 
@@ -295,6 +332,7 @@ Test(send, unknown_match_is_never_called_invalid)
 	send_text("m1", "hi", "a", SIO_NO_ACK);
 	cr_assert_eq(saw.nframes, 1);
 	cr_expect(frame_has(0, "1 42[\"error\"", "SERVICE_UNAVAILABLE"));
+	cr_expect_eq(stats_get(STAT_messages_failed), 1);
 }
 
 Test(send, last_unknown_refuses_all_that_wait)
@@ -453,6 +491,42 @@ Test(send, push_is_due_when_nobody_is_there)
 	}
 }
 
+/* A push that the queue does not take stays owing. */
+Test(send, push_is_queued_unless_delivered_meanwhile)
+{
+	static const struct {
+		int64_t delivered_at_ms;
+		int err;
+		int pushes, owes;	/* of push_queue_add, of set_owe */
+	} table[] = {
+		{ .err = 0, .pushes = 1, .owes = 1 },
+		{ .err = -ENOSPC, .pushes = 1 },
+		{ .delivered_at_ms = 1 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		struct message row;
+
+		send_text("m1", "hi", NULL, SIO_NO_ACK);
+		if (i == 0)
+			answer_last(0, 0);
+		answer_insert((int)i, STORE_OK, NULL);
+		answer_route((int)i * 2, 0, 0, false);
+		saw.npushes = saw.nowes = 0;
+		run_turn();
+		cr_assert_eq(saw.ngets, (int)i + 1);
+		row = *saw.inserts[i];
+		row.delivered_at_ms = table[i].delivered_at_ms;
+		saw.get.cb(saw.get.arg, 0, &row, 1);
+		cr_assert_eq(saw.npushes, table[i].pushes);
+		if (saw.npushes > 0)
+			saw.push.cb(saw.push.arg, table[i].err);
+		cr_expect_eq(saw.nowes, table[i].owes);
+	}
+	cr_expect_eq(stats_get(STAT_push_queued), 1);
+	cr_expect_eq(stats_get(STAT_push_refused), 1);
+}
+
 Test(send, duplicate_is_answered_with_the_first_and_not_routed)
 {
 	struct message first = { .id = "0123456789abcdef01234567",
@@ -478,6 +552,7 @@ Test(send, clash_and_refusal_have_their_codes)
 	cr_expect(frame_has(0, "1 ", "INVALID_PAYLOAD"));
 	cr_expect(frame_has(1, "1 ", "MESSAGE_SEND_FAILED"));
 	cr_expect_eq(saw.nroutes, 0);
+	cr_expect_eq(stats_get(STAT_messages_failed), 2);
 }
 
 Test(send, asker_gone_meanwhile)
