@@ -1,18 +1,9 @@
 /* The protocol layers with nothing of chat: behaves as the servers that the
  * public test suites of Engine.IO v4 and Socket.IO v5 expect.
  *
- *	echo [--protocol socket.io|engine.io] [--port N] [--workers N]
- *	     [--ping-interval MS] [--ping-timeout MS] [--connect-timeout MS]
- *	     [--upgrade-timeout MS] [--max-payload BYTES] [--outbox-limit BYTES]
- *	     [--connections-max N] [--permessage-deflate]
- *	     [--recovery] [--debug]
- *
  * engine.io: every message, text or binary, comes back. Path /engine.io/.
  * socket.io: namespaces "/" and "/custom", see socket_echo.c. Path /socket.io/.
- * Listens on both loopback addresses; --port 0 takes a free one. Writes
- * "listening on port N" when it does. --workers: as many processes, whose
- * sessions are handed over between them. --recovery: clients that come back to
- * the same worker get what they missed. */
+ * Listens on both loopback addresses and writes "listening on port N" then. */
 #include "tests/conformance/echo.h"
 
 #include <getopt.h>
@@ -98,9 +89,26 @@ void echo_serve(const struct echo_options *o, const struct echo_worker *w)
 	loop_free(&echo.loop);
 }
 
+static const char help[] =
+	"usage: echo [options]\n"
+	"  --protocol NAME        socket.io or engine.io (socket.io)\n"
+	"  --port N               on 127.0.0.1 and ::1; 0: a free one (3000)\n"
+	"  --workers N            processes, which hand sessions over (1)\n"
+	"  --ping-interval MS     (300)\n"
+	"  --ping-timeout MS      (200)\n"
+	"  --connect-timeout MS   until a namespace is joined (1000)\n"
+	"  --upgrade-timeout MS   (10000)\n"
+	"  --max-payload BYTES    (1000000)\n"
+	"  --outbox-limit BYTES   (4194304)\n"
+	"  --connections-max N    of a worker\n"
+	"  --permessage-deflate\n"
+	"  --recovery             who comes back to the same worker gets what he\n"
+	"                         missed\n"
+	"  --debug\n";
+
 static void usage(const char *what)
 {
-	fprintf(stderr, "echo: %s\n", what);
+	fprintf(stderr, "echo: %s\n%s", what, help);
 	exit(2);
 }
 
@@ -136,6 +144,7 @@ static const struct option names[] = {
 	{ "permessage-deflate", no_argument, NULL, 'z' },
 	{ "recovery", no_argument, NULL, 'r' },
 	{ "debug", no_argument, NULL, 'd' },
+	{ "help", no_argument, NULL, 'h' },
 	{ 0 }
 };
 
@@ -170,6 +179,7 @@ int main(int argc, char **argv)
 		case 'z': o.deflate = true; break;
 		case 'r': o.recovery = true; break;
 		case 'd': o.debug = true; break;
+		case 'h': fputs(help, stdout); return 0;
 		default: return 2;
 		}
 	}

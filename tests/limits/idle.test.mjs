@@ -74,7 +74,7 @@ test('CPU of an idle worker', { timeout: 120000 }, async () => {
   await measureIdle(few, many);
   const share = (crowd) => `${(crowd.idleShare * 100).toFixed(2)} %`;
   figure(`CPU of the idle worker, of a core over ${IDLE_S} s: ${share(many)} with ${many.connections} connections, ${share(few)} with ${few.connections}`);
-  assert.ok(many.idleShare <= MAX_IDLE_CPU, share(many));
+  assert.ok(many.idleShare < MAX_IDLE_CPU, share(many));
 });
 
 // In turns: what else the machine is doing, and the state of its caches, changes

@@ -104,6 +104,27 @@ static bool send_numbered(unsigned number)
 				false);
 }
 
+static void frame_comes(char letter)
+{
+	static const struct {
+		char letter;
+		struct fake_transport *by;
+		const char *frame;
+	} table[] = {
+		{ 'p', &ws, "2probe" }, { 'u', &ws, "5" },
+		{ 'a', &polling, "4a" }, { 'b', &ws, "4b" },
+		{ 'o', &polling, "3" }, { 'O', &ws, "3" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		if (table[i].letter == letter) {
+			on(table[i].by, table[i].frame);
+			return;
+		}
+	}
+	cr_assert(false, "'%c'", letter);
+}
+
 /* What one letter of a script stands for. */
 static void step(char c)
 {
@@ -125,29 +146,11 @@ static void step(char c)
 		taken = eio_session_upgrade(session, &second.t);
 		cr_assert_eq(taken, c == 'N');
 		break;
-	case 'p':
-		on(&ws, "2probe");
-		break;
-	case 'u':
-		on(&ws, "5");
-		break;
-	case 'a':		/* the client's messages */
-		on(&polling, "4a");
-		break;
-	case 'b':
-		on(&ws, "4b");
-		break;
 	case 's':
 		cr_assert(send_numbered(++sent));
 		break;
 	case 'm':
 		eio_session_mark(session);
-		break;
-	case 'o':		/* the pong, by the one way or the other */
-		on(&polling, "3");
-		break;
-	case 'O':
-		on(&ws, "3");
 		break;
 	case 'x':
 		eio_session_close(session, CLOSE_SERVER);
@@ -165,7 +168,7 @@ static void step(char c)
 		eio_session_transport_gone(session, &ws.t, CLOSE_CLIENT);
 		break;
 	default:
-		cr_assert(false, "'%c'", c);
+		frame_comes(c);
 	}
 }
 
