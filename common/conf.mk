@@ -9,4 +9,4 @@ common_libconf_a_SOURCES = \
 	common/conf/conf_table.h \
 	common/conf/conf_value.c
 common_libconf_a_CFLAGS = $(AM_CFLAGS) $(INIH_CFLAGS)
-dist_pkgdata_DATA += contrib/pairwire.conf.example
+dist_pkgdata_DATA += contrib/pairwire.conf.example contrib/nginx.conf.example

@@ -1,11 +1,13 @@
-// nginx in front of a server, as operators run it.
+// nginx in front of a server, as contrib/ says.
+import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventually } from './wait.mjs';
 
+const example = new URL('../../../contrib/nginx.conf.example', import.meta.url);
 const children = new Set();
 process.on('exit', () => { for (const n of children) n.stopNow(); });
 
@@ -33,7 +35,8 @@ export class Nginx {
     n.dir = mkdtempSync(join(tmpdir(), 'pw-nginx.'));
     n.port = await freePort();
     n.url = `http://127.0.0.1:${n.port}`;
-    writeFileSync(join(n.dir, 'nginx.conf'), n.#conf(new URL(target).host, keepalive));
+    writeFileSync(join(n.dir, 'nginx.conf'), n.#conf());
+    writeFileSync(join(n.dir, 'site.conf'), n.#site(new URL(target).host, keepalive));
     n.child = spawn('nginx', ['-p', n.dir, '-c', join(n.dir, 'nginx.conf'), '-e', 'stderr'], {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` },
@@ -47,7 +50,7 @@ export class Nginx {
     return n;
   }
 
-  #conf(server, keepalive) {
+  #conf() {
     const temp = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
       .map((kind) => `${kind}_temp_path ${this.dir}/${kind};`).join('\n  ');
     return `${process.getuid() === 0 ? 'user root;' : ''}
@@ -59,23 +62,26 @@ events { worker_connections 4096; }
 http {
   access_log off;
   ${temp}
-  map $http_upgrade $connection_upgrade { default upgrade; '' '${keepalive ? '' : 'close'}'; }
-  upstream pairwire { server ${server}; ${keepalive ? `keepalive ${keepalive};` : ''} }
-  server {
-    listen 127.0.0.1:${this.port} backlog=4096;
-    client_max_body_size 2m;
-    location /socket.io/ {
-      proxy_pass http://pairwire;
-      proxy_http_version 1.1;
-      proxy_set_header Host $host;
-      proxy_set_header Upgrade $http_upgrade;
-      proxy_set_header Connection $connection_upgrade;
-      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-      proxy_read_timeout 120s;
-    }
-  }
+  include site.conf;
 }
 `;
+  }
+
+  // Ours, but for addresses and certificates.
+  #site(server, keepalive) {
+    const changes = [
+      [/127\.0\.0\.1:3001/, server],
+      [/listen 443 ssl;/, `listen 127.0.0.1:${this.port} backlog=4096;`],
+      [/^ *(ssl_certificate|ssl_certificate_key|server_name) .*\n/gm, ''],
+      [/keepalive 64;/, keepalive ? `keepalive ${keepalive};` : ''],
+    ];
+    if (!keepalive) changes.push([/keepalive_timeout 60s;/, ''], [/''( +)''/, "''$1close"]);
+    let text = readFileSync(example, 'utf8');
+    for (const [what, by] of changes) {
+      assert.match(text, what);
+      text = text.replace(what, by);
+    }
+    return text;
   }
 
   stopNow() {
