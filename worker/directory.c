@@ -188,13 +188,34 @@ void directory_match(struct directory *d, const char *match_id,
 	row_cache_get(d->matches, match_id, on_match, call);
 }
 
-const char *directory_name(struct directory *d, const char *user_id)
+struct name_call {
+	directory_name_cb *cb;
+	void *arg;
+};
+
+static void on_name(void *arg, int err, const char *id, const char *const *cols)
+{
+	struct name_call *call = arg;
+
+	(void)id;
+	call->cb(call->arg, err,
+		 cols != NULL && cols[0] != NULL ? cols[0] : "");
+	free(call);
+}
+
+void directory_name(struct directory *d, const char *user_id,
+		    directory_name_cb *cb, void *arg)
 {
 	const char *const *cols;
+	struct name_call *call;
 
-	if (!row_cache_peek(d->names, user_id, &cols))
-		return NULL;
-	return cols != NULL && cols[0] != NULL ? cols[0] : "";
+	if (row_cache_hit(d->names, user_id, &cols)) {
+		cb(arg, 0, cols != NULL && cols[0] != NULL ? cols[0] : "");
+		return;
+	}
+	call = mem_alloc(sizeof(*call));
+	*call = (struct name_call){ cb, arg };
+	row_cache_get(d->names, user_id, on_name, call);
 }
 
 struct peers_call {

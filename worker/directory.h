@@ -43,9 +43,11 @@ typedef void directory_peers_cb(void *arg, int err, const char *const *user_ids,
 				size_t n);
 void directory_peers(struct directory *d, const char *user_id,
 		     directory_peers_cb *cb, void *arg);
-/* First name if it is cached now, else NULL - and it is fetched for next time.
- * Never waits. "" when the user has none. Borrowed until the loop turns. */
-const char *directory_name(struct directory *d, const char *user_id);
+/* err 0: the user's first name, "" when there is none; -EAGAIN as above. Like
+ * directory_match(), cb may run before this returns. */
+typedef void directory_name_cb(void *arg, int err, const char *name);
+void directory_name(struct directory *d, const char *user_id,
+		    directory_name_cb *cb, void *arg);
 
 /* Coalesced: the latest time per row wins, many rows a statement. */
 void directory_seen(struct directory *d, const char *user_id, int64_t at_ms);

@@ -232,22 +232,37 @@ Test(directory, a_server_that_stands_still_is_like_none)
 	WAIT_FOR(l, gauge("listen_up") == 1);
 }
 
+struct name {
+	int calls, err;
+	char text[32];
+};
+
+static void on_name(void *arg, int err, const char *name)
+{
+	struct name *n = arg;
+
+	n->calls++;
+	n->err = err;
+	snprintf(n->text, sizeof(n->text), "%s", name);
+}
+
 static bool name_is(const char *user_id, const char *want)
 {
-	const char *name = directory_name(d, user_id);
+	struct name n = { 0 };
 
-	return name != NULL && strcmp(name, want) == 0;
+	directory_name(d, user_id, on_name, &n);
+	WAIT_FOR(l, n.calls == 1);
+	return n.err == 0 && strcmp(n.text, want) == 0;
 }
 
 Test(directory, names_come_when_they_are_there)
 {
 	two_users();
 	open_directory(false);
-	cr_assert_null(directory_name(d, "ann"));
-	WAIT_FOR(l, name_is("ann", "Ann"));
-	cr_assert_null(directory_name(d, "bob"));
-	WAIT_FOR(l, name_is("bob", ""));
-	WAIT_FOR(l, name_is("nobody", ""));
+	cr_assert(name_is("ann", "Ann"));
+	cr_assert(name_is("ann", "Ann"));
+	cr_assert(name_is("bob", ""));
+	cr_assert(name_is("nobody", ""));
 	sql("UPDATE users SET first_name = 'Anna' WHERE id = 'ann'");
 	WAIT_FOR(l, name_is("ann", "Anna"));
 	sql("UPDATE users SET last_seen = now()");

@@ -51,15 +51,20 @@ static void on_added(void *arg, int err)
 	free(q);
 }
 
-static void enqueue(struct chat *c, const struct message *m)
+/* A push whose sender's name is being read. */
+struct naming {
+	struct chat *c;
+	struct message *m;	/* owned */
+};
+
+static void enqueue(struct chat *c, const struct message *m, const char *name)
 {
-	const char *name = directory_name(c->directory, m->sender_id);
 	int64_t now = cluster_now_ms();
 	struct push_event_message e = {
 		.user_id = m->recipient_id,
 		.match_id = m->match_id,
 		.sender_id = m->sender_id,
-		.sender_name = name != NULL && name[0] != '\0' ? name : NULL,
+		.sender_name = name[0] != '\0' ? name : NULL,
 		.content = m->content,
 		.message_id = m->id,
 		.queued_at_ms = now,
@@ -75,6 +80,25 @@ static void enqueue(struct chat *c, const struct message *m)
 		       on_added, q);
 }
 
+/* A push without a name is better than none. */
+static void on_name(void *arg, int err, const char *name)
+{
+	struct naming *w = arg;
+
+	if (!w->c->down)
+		enqueue(w->c, w->m, err == 0 ? name : "");
+	free(w->m);
+	free(w);
+}
+
+static void name_and_enqueue(struct chat *c, const struct message *m)
+{
+	struct naming *w = mem_alloc(sizeof(*w));
+
+	*w = (struct naming){ c, message_dup(m) };
+	directory_name(c->directory, m->sender_id, on_name, w);
+}
+
 static void on_read_again(void *arg, int err, const struct message *rows,
 			  size_t n)
 {
@@ -84,7 +108,7 @@ static void on_read_again(void *arg, int err, const struct message *rows,
 		return;		/* the rows still owe */
 	for (size_t i = 0; i < n; i++)
 		if (rows[i].delivered_at_ms == 0 && rows[i].owe != 0)
-			enqueue(c, &rows[i]);
+			name_and_enqueue(c, &rows[i]);
 }
 
 /* All that fell due in one turn is read in one go. */

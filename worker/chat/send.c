@@ -279,10 +279,6 @@ static void send_head(struct chat *c, struct stream *st, int err,
 		else if (strcmp(m->user_b, me) == 0)
 			other = m->user_a;
 	}
-	/* A push wants the sender's name and never waits: it is read beside the
-	 * insert. (At connect it would weigh 176 bytes on whoever only reads.) */
-	if (other != NULL)
-		(void)directory_name(c->directory, me);
 	if (other != NULL && st->last_known) {
 		hand_to_store(s, other);
 		return;

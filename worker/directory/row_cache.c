@@ -427,25 +427,6 @@ void row_cache_get(struct row_cache *c, const char *id, row_cb *cb, void *arg)
 	row_want(c, r);
 }
 
-bool row_cache_peek(struct row_cache *c, const char *id,
-		    const char *const **cols_out)
-{
-	struct row *r = row_find(c, id);
-
-	if ((r == NULL || !row_usable(c, r)) && !c->closed &&
-	    pg_up(c->conf.pg) && c->map.count < 2 * c->conf.max) {
-		if (r == NULL)
-			r = row_new(c, id);
-		row_want(c, r);
-	}
-	if (r == NULL || !r->known)
-		return false;
-	if (r->state == ROW_IDLE)
-		row_touch(c, r);
-	*cols_out = (const char *const *)r->cols;
-	return true;
-}
-
 static void row_forget(struct row_cache *c, struct row *r)
 {
 	if (r->state == ROW_IDLE) {

@@ -47,10 +47,6 @@ bool row_cache_hit(struct row_cache *c, const char *id,
 /* Otherwise: cb exactly once, when it was read; at once when nothing can be
  * known now. Concurrent calls for one id share one read. */
 void row_cache_get(struct row_cache *c, const char *id, row_cb *cb, void *arg);
-/* What is known, however old; it is read for next time unless it can be
- * believed. As row_cache_hit() otherwise. */
-bool row_cache_peek(struct row_cache *c, const char *id,
-		    const char *const **cols_out);
 
 /* The row changed; a load of it that is under way is done again. */
 void row_cache_invalidate(struct row_cache *c, const char *id);
