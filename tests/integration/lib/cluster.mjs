@@ -1,7 +1,7 @@
 // A running Pairwire with a database of its own: master, workers, control tool.
 import { execFile, spawn } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { test } from 'node:test';
@@ -216,10 +216,12 @@ export class Cluster {
   }
 }
 
-// A process that is gone, or a zombie that nobody has buried yet.
+// A process that is gone, or a zombie that nobody has buried yet. As long as one
+// of its threads is still ending, its sockets are open.
 export function isGone(pid) {
   try {
-    return /^State:\s*Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+    return /^State:\s*Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+      && readdirSync(`/proc/${pid}/task`).length === 1;
   } catch {
     return true;
   }
