@@ -1,5 +1,6 @@
 #include "worker/socketio/json_text.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,6 +51,7 @@ static bool in_range(int v, int from, int to)
 struct repair {
 	char *p, *end;
 	unsigned depth;
+	bool large;		/* an integer beyond 64 bits was seen */
 };
 
 /* From the opening quote to behind the closing one. */
@@ -95,6 +97,15 @@ static void repair_string(struct repair *r)
 	}
 }
 
+static bool is_large(const char *p, size_t n)
+{
+	if (n < 19 || n != strspn(p, "0123456789-"))
+		return false;
+	errno = 0;
+	(void)strtoll(p, NULL, 10);
+	return errno == ERANGE;
+}
+
 /* JSON.parse makes Infinity of 1e400, and JSON.stringify null of that. */
 static void repair_number(struct repair *r)
 {
@@ -105,6 +116,8 @@ static void repair_number(struct repair *r)
 	if (isinf(v) && after == r->p + n) {	/* "1e309" at least */
 		memset(r->p, ' ', n);
 		memcpy(r->p, "null", 4);
+	} else if (is_large(r->p, n)) {
+		r->large = true;
 	}
 	r->p += n;
 }
@@ -121,9 +134,10 @@ static void repair_bracket(struct repair *r)
 	r->p++;
 }
 
-static void repair(char *text, size_t n)
+/* True: there are integers beyond 64 bits. */
+static bool repair(char *text, size_t n)
 {
-	struct repair r = { text, text + n, 0 };
+	struct repair r = { .p = text, .end = text + n };
 
 	while (r.p < r.end) {
 		char *from = r.p;
@@ -142,30 +156,24 @@ static void repair(char *text, size_t n)
 		if (deep && r.depth >= DEPTH_MAX)
 			memset(from, ' ', (size_t)(r.p - from));
 	}
+	return r.large;
 }
 
-static json_t *load(const char *p, size_t n)
-{
-	json_error_t err;
-	json_t *j = json_loadb(p, n, JSON_ALLOW_NUL, &err);
-
-	/* JSON.stringify writes 1e20 with all its digits. */
-	if (j == NULL && json_error_code(&err) == json_error_numeric_overflow)
-		j = json_loadb(p, n, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL,
-			       &err);
-	return j;
-}
-
+/* Parsed twice at most, whatever is in it: clients nobody knows have this done. */
 json_t *json_text_load(struct slice text)
 {
-	json_t *j = load(text.p, text.n);
+	json_error_t err;
+	json_t *j = json_loadb(text.p, text.n, JSON_ALLOW_NUL, &err);
+	size_t flags = JSON_ALLOW_NUL;
 	char *copy;
 
 	if (j != NULL)
 		return j;
 	copy = mem_strndup(text.p, text.n);
-	repair(copy, text.n);
-	j = load(copy, text.n);
+	/* JSON.stringify writes 1e20 with all its digits. */
+	if (repair(copy, text.n))
+		flags |= JSON_DECODE_INT_AS_REAL;
+	j = json_loadb(copy, text.n, flags, &err);
 	free(copy);
 	return j;
 }
