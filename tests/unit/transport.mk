@@ -75,6 +75,7 @@ TESTS += tests/unit/test_ws_adopt
 
 check_PROGRAMS += tests/unit/test_polling
 tests_unit_test_polling_SOURCES = tests/unit/test_polling.c \
+	tests/unit/test_polling_end.c tests/unit/test_polling_move.c \
 	tests/unit/fake_transport.c tests/unit/fake_transport.h \
 	tests/unit/wire.c tests/unit/wire.h
 tests_unit_test_polling_CFLAGS = $(TEST_CFLAGS)
@@ -83,6 +84,7 @@ TESTS += tests/unit/test_polling
 
 check_PROGRAMS += tests/unit/test_conn
 tests_unit_test_conn_SOURCES = tests/unit/test_conn.c \
+	tests/unit/test_conn_handover.c \
 	tests/unit/fake_transport.c tests/unit/fake_transport.h \
 	tests/unit/wire.c tests/unit/wire.h
 tests_unit_test_conn_CFLAGS = $(TEST_CFLAGS)

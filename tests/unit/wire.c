@@ -278,3 +278,28 @@ const char *handshake(struct client *c)
 	cr_assert_eq(sscanf(body, "0{\"sid\":\"%20[^\"]\"", sid), 1, "%s", body);
 	return sid;
 }
+
+void send_from_server(const char *packet)
+{
+	eio_session_send(wire.latest, (struct slice){ packet, strlen(packet) },
+			 false);
+}
+
+void expect_gone(const char *sid)
+{
+	struct client c = dial();
+
+	say_poll(&c, sid);
+	expect_answer(&c, 400, UNKNOWN);
+	hang_up(&c);
+}
+
+const char *post_head(const char *sid, const char *more)
+{
+	static char text[400];
+
+	snprintf(text, sizeof(text),
+		 "POST /socket.io/?EIO=4&transport=polling&sid=%s HTTP/1.1\r\n"
+		 "Host: x\r\n%s\r\n", sid, more);
+	return text;
+}

@@ -76,4 +76,15 @@ void say_poll(struct client *c, const char *sid);
 /* Handshake on c: the sid, valid until the next call but three. */
 const char *handshake(struct client *c);
 
+/* Sent to the client of the latest session. */
+void send_from_server(const char *packet);
+
+/* As for an unknown session, on a connection of its own. */
+void expect_gone(const char *sid);
+#define UNKNOWN "{\"code\":1,\"message\":\"Session ID unknown\"}"
+
+/* The head of a POST of that session, valid until the next call. more: fields. */
+const char *post_head(const char *sid, const char *more);
+#define HEALTH "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+
 #endif
