@@ -33,7 +33,7 @@
 #define RSV1 0x40
 /* Debian's libwebsockets walks its whole table of descriptors at each close, to
  * assert something, and the table is as long as the limit of descriptors was
- * when the context was made: half a millisecond with the usual 524,288. (Beyond
+ * when the context was made: a third of a millisecond with the usual 524,288. (Beyond
  * 10 million it assumes 2,560, and takes no connection above.) So there are
  * several contexts, for low descriptors and higher ones: number i has those
  * below CONTEXT_FDS << 2 * i. The kernel gives out the lowest. */
