@@ -221,7 +221,14 @@ static int start_connect(struct client *c)
 	if (c->fd == -1)
 		return -errno;
 	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	if (connect(c->fd, sa, t->addrs[i].len) == -1 && errno != EINPROGRESS)
+	if (t->from_len != 0) {		/* a port is chosen by connect() */
+		setsockopt(c->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one,
+			   sizeof(one));
+		if (bind(c->fd, (const struct sockaddr *)&t->from, t->from_len) == -1)
+			rc = -errno;
+	}
+	if (rc == 0 && connect(c->fd, sa, t->addrs[i].len) == -1 &&
+	    errno != EINPROGRESS)
 		rc = -errno;
 	if (rc != 0) {
 		close(c->fd);

@@ -30,6 +30,8 @@ static const char usage[] =
 "server's jwt_secret. The server's connect_rate must allow it.\n"
 "\n"
 "  --url URL            the server (http://127.0.0.1:3001)\n"
+"  --from ADDRESS       of this machine; each is good for some 14,000 connections\n"
+"                       to one server, more are slow to make\n"
 "  --connections N      how many users (1000)\n"
 "  --users PATTERN      their ids: a run of '#' stands for the user's number,\n"
 "                       with leading zeros (bench-######)\n"
@@ -40,6 +42,7 @@ static const char usage[] =
 
 struct idle_conf {
 	const char *url;
+	const char *from;	/* NULL: any */
 	const char *users;
 	unsigned connections, first, at_once;
 	unsigned hold_ms, timeout_ms;
@@ -185,11 +188,12 @@ static int hold(const struct idle_conf *conf, struct target *target,
 
 /* --- options --- */
 
-enum { O_URL = 1, O_CONNECTIONS, O_USERS, O_FIRST, O_AT_ONCE, O_HOLD, O_TIMEOUT,
+enum { O_URL = 1, O_FROM, O_CONNECTIONS, O_USERS, O_FIRST, O_AT_ONCE, O_HOLD, O_TIMEOUT,
        O_HELP };
 
 static const struct option options[] = {
 	{ "url", required_argument, NULL, O_URL },
+	{ "from", required_argument, NULL, O_FROM },
 	{ "connections", required_argument, NULL, O_CONNECTIONS },
 	{ "users", required_argument, NULL, O_USERS },
 	{ "first", required_argument, NULL, O_FIRST },
@@ -204,6 +208,7 @@ static int set_option(struct idle_conf *c, int option, const char *value)
 {
 	switch (option) {
 	case O_URL: c->url = value; return 0;
+	case O_FROM: c->from = value; return 0;
 	case O_USERS:
 		c->users = value;
 		return strchr(value, '#') != NULL && strlen(value) <= PW_ID_MAX
@@ -284,6 +289,11 @@ int idle_run(int argc, char **argv)
 	if (target_resolve(c.url, &target, err) != 0) {
 		fprintf(stderr, "pairwire-bench: %s\n", err);
 		return EXIT_FAILED;
+	}
+	if (c.from != NULL && target_from(&target, c.from) != 0) {
+		fprintf(stderr, "pairwire-bench idle: --from %s: not an address\n",
+			c.from);
+		return EXIT_USAGE;
 	}
 	return hold(&c, &target, secret);
 }

@@ -95,6 +95,21 @@ int target_resolve(const char *url, struct target *out, char err[256])
 	return 0;
 }
 
+int target_from(struct target *t, const char *addr)
+{
+	struct addrinfo hints = { .ai_family = AF_UNSPEC,
+				  .ai_socktype = SOCK_STREAM,
+				  .ai_flags = AI_NUMERICHOST };
+	struct addrinfo *found = NULL;
+
+	if (getaddrinfo(addr, NULL, &hints, &found) != 0)
+		return -EINVAL;
+	memcpy(&t->from, found->ai_addr, found->ai_addrlen);
+	t->from_len = found->ai_addrlen;
+	freeaddrinfo(found);
+	return 0;
+}
+
 void target_addr_text(const struct target *t, unsigned i, char *out, size_t size)
 {
 	char host[NI_MAXHOST] = "?", port[NI_MAXSERV] = "?";

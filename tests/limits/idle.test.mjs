@@ -58,8 +58,8 @@ test('as many connections as asked for', { timeout: 120000 }, async () => {
     figure(`ONLY ${MANY} CONNECTIONS, NOT ${WANTED}: a process may have ${limit} descriptors here (ulimit -Hn)`);
   }
   assert.ok(MANY >= 2 * FEW, `a process may have ${limit} descriptors: nothing to measure`);
-  await few.open(FEW);
-  await many.open(MANY);
+  await few.grow(FEW);
+  await many.grow(MANY);
 });
 
 test('memory of an idle connection', { timeout: 120000 }, async () => {

@@ -6,6 +6,11 @@ import { createInterface } from 'node:readline';
 import { Cluster, build } from '../../integration/lib/cluster.mjs';
 import { eventually, until, withDeadline } from '../../integration/lib/wait.mjs';
 
+// A process's connections come from an address of its own: an address that has
+// many to one server is slow to find a port for another, and the worker would be
+// woken for each connection alone.
+let addresses = 1;
+const EACH = 10000;
 const PATTERN = '00000000-0000-4000-8000-############';	// as long as a UUID
 
 export class Crowd {
@@ -21,10 +26,16 @@ export class Crowd {
     return crowd;
   }
 
-  // n more, all joined when this returns. For close().
+  // n more, all joined when this returns.
+  async grow(n) {
+    for (let left = n; left > 0; left -= EACH) await this.open(Math.min(left, EACH));
+  }
+
+  // The same, of one process. For close().
   async open(n) {
+    const from = `127.0.0.${++addresses}`;
     const child = spawn(join(build, 'bench/pairwire-bench'),
-      ['idle', '--url', this.cluster.url, '--connections', n, '--users', PATTERN, '--first', this.connections + 1],
+      ['idle', '--url', this.cluster.url, '--from', from, '--connections', n, '--users', PATTERN, '--first', this.connections + 1],
       { env: { ...process.env, JWT_SECRET: this.cluster.secret }, stdio: ['ignore', 'pipe', 'inherit'] });
     const load = { child, n, exit: new Promise((done) => { child.once('exit', done); }) };
     this.#loads.add(load);

@@ -84,3 +84,16 @@ Test(target, urls)
 		cr_expect_str_eq(addr, rows[i].addr);
 	}
 }
+
+Test(target, from)
+{
+	struct target t = { .from_len = 0 };
+
+	cr_expect_eq(target_from(&t, "localhost"), -EINVAL);
+	cr_expect_eq(target_from(&t, ""), -EINVAL);
+	cr_expect_eq(t.from_len, 0);
+	cr_expect_eq(target_from(&t, "127.0.0.9"), 0);
+	cr_expect_eq(t.from.ss_family, AF_INET);
+	cr_expect_eq(target_from(&t, "::1"), 0);
+	cr_expect_eq(t.from.ss_family, AF_INET6);
+}
