@@ -10,6 +10,8 @@ TESTS += tests/unit/test_outbox
 
 check_PROGRAMS += tests/unit/test_session
 tests_unit_test_session_SOURCES = tests/unit/test_session.c \
+	tests/unit/test_session_closing.c \
+	tests/unit/one_session.c tests/unit/one_session.h \
 	tests/unit/fake_transport.c tests/unit/fake_transport.h
 tests_unit_test_session_CFLAGS = $(TEST_CFLAGS)
 tests_unit_test_session_LDADD = $(TRANSPORT_TEST_LIBS)
