@@ -43,6 +43,7 @@ TESTS += tests/unit/test_request
 
 check_PROGRAMS += tests/unit/test_ws
 tests_unit_test_ws_SOURCES = tests/unit/test_ws.c \
+	tests/unit/test_listener.c tests/unit/ws_echo.c tests/unit/ws_echo.h \
 	tests/unit/fake_transport.c tests/unit/fake_transport.h
 tests_unit_test_ws_CFLAGS = $(TEST_CFLAGS)
 tests_unit_test_ws_LDADD = $(TRANSPORT_TEST_LIBS)
