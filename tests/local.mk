@@ -53,7 +53,8 @@ EXTRA_DIST += tests/run tests/killed-quickstart \
 	tests/integration/upgrade.test.mjs \
 	tests/limits/idle.test.mjs \
 	tests/limits/lib/crowd.mjs \
-	tests/limits/lib/process.mjs
+	tests/limits/lib/process.mjs \
+	tests/limits/turn.test.mjs
 
 # What the public Socket.IO suites are run against.
 include tests/conformance/local.mk

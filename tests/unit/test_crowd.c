@@ -95,6 +95,7 @@ Test(crowd, unfinished_bodies_are_bounded)
 	wire_finish();
 }
 
+/* A message, all but its end. */
 static struct client begin_message(const char *bytes, size_t n)
 {
 	struct client c = dial();
@@ -104,22 +105,34 @@ static struct client begin_message(const char *bytes, size_t n)
 	say_text(&c, OPEN_WS);
 	WAIT_FOR((pull(&c), strstr(buf_str(&c.in), "0{") != NULL));
 	buf_clear(&c.in);
-	say(&c, b.p, b.len - 1);
+	b.p[0] &= 0x7f;		/* a fragment: more to come */
+	say(&c, b.p, b.len);
 	buf_free(&b);
 	return c;
 }
 
+/* All that the client sent has been read, and it is still welcome. */
+static void wait_until_read(struct client *c)
+{
+	say(c, "\x89\x80\0\0\0\0", 6);
+	WAIT_FOR((pull(c), c->in.len == 2));
+	cr_assert_arr_eq(c->in.p, "\x8a\0", 2);
+	buf_clear(&c->in);
+}
+
 Test(crowd, unfinished_messages_are_bounded)
 {
-	enum { LONG = 13 << 20, FIT = PARTIAL_SHARED / LONG };
+	enum { LONG = 1500000, FIT = PARTIAL_SHARED / LONG };
 	struct wire_conf conf = { .max_payload = LONG };
 	struct client clients[FIT + 1], little;
 	char *bytes = mem_zalloc(LONG);
 
 	bytes[0] = '4';
 	wire_start(&conf);
-	for (int i = 0; i < FIT; i++)
+	for (int i = 0; i < FIT; i++) {
 		clients[i] = begin_message(bytes, LONG);
+		wait_until_read(&clients[i]);
+	}
 	cr_assert_eq(wire.closes, 0);
 	clients[FIT] = begin_message(bytes, LONG);
 	WAIT_FOR(wire.closes == 1);
@@ -127,12 +140,12 @@ Test(crowd, unfinished_messages_are_bounded)
 	WAIT_FOR((pull(&clients[FIT]), clients[FIT].in.len == 4));
 	cr_assert_arr_eq(clients[FIT].in.p, "\x88\x02\x03\xf1", 4);
 	little = begin_message(bytes, PARTIAL_OWN);
-	say(&little, "", 1);
+	say(&little, "\x80\x80\0\0\0\0", 6);
 	WAIT_FOR((pull(&little), little.in.len == PARTIAL_OWN + 4));
 	hang_up(&clients[0]);
 	WAIT_FOR(wire.closes == 2);
 	clients[0] = begin_message(bytes, LONG);
-	run_for(wire.loop, 20);
+	wait_until_read(&clients[0]);
 	cr_assert_eq(wire.closes, 2);
 	for (int i = 0; i <= FIT; i++)
 		hang_up(&clients[i]);
