@@ -56,6 +56,12 @@ static struct {
 		void *arg;
 	} push;
 	int npushes;
+	char pushed[400];
+	struct {
+		directory_name_cb *cb;
+		void *arg;
+	} name;
+	int nnames;
 	int nowes;
 	int64_t seen_message_at;
 } saw;
@@ -152,7 +158,13 @@ void directory_match(struct directory *d, const char *id, directory_match_cb *cb
 void directory_peers(struct directory *d, const char *u, directory_peers_cb *cb, void *arg)
 { (void)d; (void)u; (void)cb; (void)arg; }
 void directory_name(struct directory *d, const char *u, directory_name_cb *cb, void *arg)
-{ (void)d; (void)u; (void)cb; (void)arg; }
+{
+	(void)d;
+	cr_expect_str_eq(u, "anna");
+	saw.name.cb = cb;
+	saw.name.arg = arg;
+	saw.nnames++;
+}
 void directory_seen(struct directory *d, const char *u, int64_t at) { (void)d; (void)u; (void)at; }
 void directory_message_at(struct directory *d, const char *m, int64_t at)
 {
@@ -182,7 +194,8 @@ void presence_leave(struct presence *p, const char *u) { (void)p; (void)u; }
 void push_queue_add(struct push_queue *q, const char *k, const char *u, struct slice j,
 		    push_add_cb *cb, void *arg)
 {
-	(void)q; (void)k; (void)u; (void)j;
+	(void)q; (void)k; (void)u;
+	snprintf(saw.pushed, sizeof(saw.pushed), "%.*s", (int)j.n, j.p);
 	saw.push.cb = cb;
 	saw.push.arg = arg;
 	saw.npushes++;
@@ -484,20 +497,21 @@ Test(send, push_is_due_when_nobody_is_there)
 	}
 }
 
-/* A push that the queue does not take stays owing. */
+static const struct {
+	int64_t delivered_at_ms;	/* meanwhile */
+	const char *name;		/* NULL: nobody knows it now */
+	int err;			/* of the queue */
+	int pushes, owes;		/* offered to the queue; moved in the row */
+} due[] = {
+	{ .name = "Anna", .pushes = 1, .owes = 1 },
+	{ .name = NULL, .pushes = 1, .owes = 1 },
+	{ .name = "Anna", .err = -ENOSPC, .pushes = 1 },	/* stays owing */
+	{ .delivered_at_ms = 1 },
+};
+
 Test(send, push_is_queued_unless_delivered_meanwhile)
 {
-	static const struct {
-		int64_t delivered_at_ms;
-		int err;
-		int pushes, owes;	/* of push_queue_add, of set_owe */
-	} table[] = {
-		{ .err = 0, .pushes = 1, .owes = 1 },
-		{ .err = -ENOSPC, .pushes = 1 },
-		{ .delivered_at_ms = 1 },
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(due); i++) {
 		struct message row;
 
 		send_text("m1", "hi", NULL, SIO_NO_ACK);
@@ -505,18 +519,25 @@ Test(send, push_is_queued_unless_delivered_meanwhile)
 			answer_last(0, 0);
 		answer_insert((int)i, STORE_OK, NULL);
 		answer_route((int)i * 2, 0, 0, false);
-		saw.npushes = saw.nowes = 0;
+		saw.npushes = saw.nowes = saw.nnames = 0;
 		run_turn();
 		cr_assert_eq(saw.ngets, (int)i + 1);
 		row = *saw.inserts[i];
-		row.delivered_at_ms = table[i].delivered_at_ms;
+		row.delivered_at_ms = due[i].delivered_at_ms;
 		saw.get.cb(saw.get.arg, 0, &row, 1);
-		cr_assert_eq(saw.npushes, table[i].pushes);
-		if (saw.npushes > 0)
-			saw.push.cb(saw.push.arg, table[i].err);
-		cr_expect_eq(saw.nowes, table[i].owes);
+		cr_assert_eq(saw.nnames, due[i].pushes);
+		if (saw.nnames > 0)
+			saw.name.cb(saw.name.arg, due[i].name != NULL ? 0 : -EAGAIN,
+				    due[i].name != NULL ? due[i].name : "");
+		cr_assert_eq(saw.npushes, due[i].pushes);
+		if (saw.npushes == 0)
+			continue;
+		cr_expect_eq(strstr(saw.pushed, "Anna") != NULL,
+			     due[i].name != NULL, "%s", saw.pushed);
+		saw.push.cb(saw.push.arg, due[i].err);
+		cr_expect_eq(saw.nowes, due[i].owes);
 	}
-	cr_expect_eq(stats_get(STAT_push_queued), 1);
+	cr_expect_eq(stats_get(STAT_push_queued), 2);
 	cr_expect_eq(stats_get(STAT_push_refused), 1);
 }
 
