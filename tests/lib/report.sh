@@ -103,7 +103,7 @@ count_node() {
 	n=$(($(tap_number "$tap" fail) + $(tap_number "$tap" cancelled)))
 	pass "$(tap_number "$tap" pass)"
 	skip "$(($(tap_number "$tap" skipped) + $(tap_number "$tap" todo)))"
-	grep -aE '^ *ok .*# SKIP' "$tap" | sed "s/^ */SKIP $1: /"
+	grep -aE '^ *ok .*# SKIP' "$tap" | sed "s|^ *|SKIP $1: |"
 	[ "$n" -gt 0 ] || [ "$3" -eq 0 ] || n=1
 	for report in "$2"/san/*; do
 		[ -s "$report" ] || continue
