@@ -1,0 +1,177 @@
+/* Pushes that fell due, with store, directory and queue faked. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/ipc/stats.h"
+#include "common/queue/push_queue.h"
+#include "common/store/message_store.h"
+#include "worker/chat/chat.h"
+#include "worker/directory.h"
+
+#define ID "0123456789abcdef01234567"
+
+/* What was asked, and whom to answer. */
+static struct {
+	int gets, names, pushes, owes;
+	store_rows_cb *rows;
+	directory_name_cb *name;
+	push_add_cb *pushed;
+	void *rows_arg, *name_arg, *pushed_arg;
+	char json[400];
+} saw;
+
+static struct chat c;
+
+void message_store_get(struct message_store *s,
+		       const char (*ids)[MESSAGE_ID_LEN + 1], size_t n,
+		       store_rows_cb *cb, void *arg)
+{
+	(void)s;
+	cr_expect_str_eq(ids[0], ID);
+	saw.rows = cb;
+	saw.rows_arg = arg;
+	saw.gets += (int)n;
+}
+
+void message_store_set_owe(struct message_store *s, const char *id, int64_t owe,
+			   void (*cb)(void *arg, int err), void *arg)
+{
+	(void)s;
+	cr_expect_str_eq(id, ID);
+	cr_expect_gt(owe, cluster_now_us());
+	saw.owes++;
+	cb(arg, -ETIMEDOUT);	/* it stays due: no harm */
+}
+
+void directory_name(struct directory *d, const char *user,
+		    directory_name_cb *cb, void *arg)
+{
+	(void)d;
+	cr_expect_str_eq(user, "anna");
+	saw.name = cb;
+	saw.name_arg = arg;
+	saw.names++;
+}
+
+void push_queue_add(struct push_queue *q, const char *marker, const char *user,
+		    struct slice json, push_add_cb *cb, void *arg)
+{
+	(void)q;
+	cr_expect_str_eq(marker, ID);
+	cr_expect_str_eq(user, "ben");
+	snprintf(saw.json, sizeof(saw.json), "%.*s", (int)json.n, json.p);
+	saw.pushed = cb;
+	saw.pushed_arg = arg;
+	saw.pushes++;
+}
+
+static void setup(void)
+{
+	clock_fake_set(1000000, 5000000000);
+	c.loop = loop_new();
+	c.conf.push_ttl_ms = 1000;
+	chat_push_init(&c);
+}
+
+static void teardown(void)
+{
+	chat_push_free(&c);
+	buf_free(&c.scratch);
+	loop_free(&c.loop);
+}
+
+TestSuite(push_due, .init = setup, .fini = teardown, .timeout = 10);
+
+static void stop(void *loop)
+{
+	loop_stop(loop);
+}
+
+static void run_turn(void)
+{
+	struct task t;
+
+	task_init(&t, LOOP_REAP, stop, c.loop);
+	loop_defer(c.loop, &t);
+	loop_run(c.loop);
+}
+
+/* It falls due and is read again; err: the store's. */
+static void fall_due(int64_t owe, int64_t delivered_at_ms, int err)
+{
+	struct message row = {
+		.match_id = "m1", .sender_id = "anna", .recipient_id = "ben",
+		.content = SLICE("hi"), .owe = owe,
+		.delivered_at_ms = delivered_at_ms,
+	};
+
+	memcpy(row.id, ID, sizeof(ID));
+	chat_push_due(&c, ID);
+	run_turn();
+	saw.rows(saw.rows_arg, err, &row, err == 0);
+}
+
+static void expect_asked(int gets, int names, int pushes, int owes)
+{
+	cr_expect_eq(saw.gets, gets, "%d", saw.gets);
+	cr_expect_eq(saw.names, names, "%d", saw.names);
+	cr_expect_eq(saw.pushes, pushes, "%d", saw.pushes);
+	cr_expect_eq(saw.owes, owes, "%d", saw.owes);
+}
+
+Test(push_due, queued_with_the_name_when_it_is_known)
+{
+	fall_due(1, 0, 0);
+	expect_asked(1, 1, 0, 0);
+	saw.name(saw.name_arg, 0, "Anna");
+	expect_asked(1, 1, 1, 0);
+	cr_expect_not_null(strstr(saw.json, "\"Anna\""), "%s", saw.json);
+	saw.pushed(saw.pushed_arg, 0);
+	expect_asked(1, 1, 1, 1);
+	cr_expect_eq(stats_get(STAT_push_queued), 1);
+
+	fall_due(1, 0, 0);
+	saw.name(saw.name_arg, -EAGAIN, NULL);
+	expect_asked(2, 2, 2, 1);
+	cr_expect_null(strstr(saw.json, "Anna"), "%s", saw.json);
+	saw.pushed(saw.pushed_arg, 0);
+	cr_expect_eq(stats_get(STAT_push_queued), 2);
+}
+
+Test(push_due, not_what_was_delivered_or_owes_nothing_or_cannot_be_read)
+{
+	fall_due(1, 1, 0);
+	fall_due(0, 0, 0);
+	fall_due(1, 0, -ETIMEDOUT);
+	expect_asked(3, 0, 0, 0);
+}
+
+Test(push_due, stays_owing_when_the_queue_refuses)
+{
+	fall_due(1, 0, 0);
+	saw.name(saw.name_arg, 0, "");
+	saw.pushed(saw.pushed_arg, -ENOSPC);
+	expect_asked(1, 1, 1, 0);
+	cr_expect_eq(stats_get(STAT_push_refused), 1);
+	cr_expect_eq(stats_get(STAT_push_queued), 0);
+}
+
+Test(push_due, many_are_read_in_one_go)
+{
+	for (int i = 0; i < 100; i++)
+		chat_push_due(&c, ID);
+	run_turn();
+	cr_expect_eq(saw.gets, 100);
+	chat_push_due(&c, ID);	/* never read: no leak */
+}
+
+Test(push_due, nothing_is_queued_when_the_chat_ends)
+{
+	fall_due(1, 0, 0);
+	c.down = true;
+	saw.name(saw.name_arg, 0, "Anna");
+	expect_asked(1, 1, 0, 0);
+}
