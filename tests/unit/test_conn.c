@@ -125,7 +125,7 @@ Test(conn, pipelined_behind_one_that_waits)
 	buf_adds(&b, MISSING);
 	say(&c, b.p, b.len);
 	expect_silence(&c);
-	eio_session_send(wire.latest, SLICE("4x"), false);
+	eio_session_send(echoed.latest, SLICE("4x"), false);
 	expect_answer(&c, 200, "4x");
 	expect_answer(&c, 200, "ok");	/* /healthz */
 	expect_answer(&c, 200, "ok");
@@ -259,7 +259,7 @@ Test(conn, bad_chunks)
 		struct client c;
 
 		wire_start(&defaults);
-		wire.closes = 0;
+		echoed.closes = 0;
 		c = dial();
 		say_text(&c, post_head(handshake(&c),
 				       "Transfer-Encoding: chunked\r\n"));
@@ -267,8 +267,8 @@ Test(conn, bad_chunks)
 		say_text(&c, HEALTH);
 		expect_answer(&c, 400, NULL);
 		expect_eof(&c);
-		WAIT_FOR(wire.closes == 1);
-		cr_assert_eq(wire.messages.len, 0);
+		WAIT_FOR(echoed.closes == 1);
+		cr_assert_eq(echoed.got.len, 0);
 		hang_up(&c);
 		wire_finish();
 	}
@@ -342,7 +342,7 @@ Test(conn, expectations_refused)
 		expect_eof(&c);
 		hang_up(&c);
 	}
-	cr_assert_eq(wire.closes, 0);
+	cr_assert_eq(echoed.closes, 0);
 	wire_finish();
 }
 
@@ -484,7 +484,7 @@ Test(conn, slow_body)
 	expect_eof(&c);
 	cr_assert_geq(clock_mono_ms() - at, 80);
 	cr_assert_eq(stats_get(STAT_http_timeouts), 1);
-	WAIT_FOR(wire.closes == 1);
+	WAIT_FOR(echoed.closes == 1);
 	hang_up(&c);
 	wire_finish();
 }
@@ -501,7 +501,7 @@ Test(conn, waiting_is_not_slow)
 	sid = handshake(&c);
 	say_poll(&c, sid);
 	run_for(wire.loop, 150);
-	eio_session_send(wire.latest, SLICE("4x"), false);
+	eio_session_send(echoed.latest, SLICE("4x"), false);
 	expect_answer(&c, 200, "4x");
 	hang_up(&c);
 	wire_finish();

@@ -116,7 +116,7 @@ Test(conn, sessions_are_opened_at_home)
 	buf_adds(&b, open);
 	adopt(&c, &b, CONN_OWNER_GONE);
 	expect_answer(&c, 200, NULL);
-	cr_assert_not_null(wire.latest);
+	cr_assert_not_null(echoed.latest);
 	cr_assert_eq(wire.given_fd, 0);
 	hang_up(&c);
 	buf_free(&b);

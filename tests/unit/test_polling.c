@@ -115,8 +115,8 @@ Test(polling, two_gets)
 	say_poll(&second, sid);
 	expect_answer(&second, 400, "");
 	expect_answer(&first, 200, "1");
-	cr_assert_eq(wire.closes, 1);
-	cr_assert_eq(wire.why, CLOSE_PARSE);
+	cr_assert_eq(echoed.closes, 1);
+	cr_assert_eq(echoed.why, CLOSE_PARSE);
 	expect_gone(sid);
 	hang_up(&first);
 	hang_up(&second);
@@ -144,8 +144,8 @@ Test(polling, two_posts)
 	expect_answer(&second, 400, "");
 	expect_eof(&first);
 	expect_answer(&get, 200, "1");
-	cr_assert_eq(wire.closes, 1);
-	cr_assert_eq(wire.messages.len, 0);
+	cr_assert_eq(echoed.closes, 1);
+	cr_assert_eq(echoed.got.len, 0);
 	expect_gone(sid);
 	hang_up(&first);
 	hang_up(&second);
@@ -176,7 +176,7 @@ Test(polling, a_get_is_aborted)
 		const char *sid;
 
 		wire_start(&defaults);
-		wire.closes = 0;
+		echoed.closes = 0;
 		c = dial();
 		sid = handshake(&c);
 		say_poll(&c, sid);
@@ -184,8 +184,8 @@ Test(polling, a_get_is_aborted)
 			say_text(&c, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET");
 		expect_silence(&c);
 		leave(&c, i % 3);
-		WAIT_FOR(wire.closes == 1);
-		cr_assert_eq(wire.why, CLOSE_CLIENT);
+		WAIT_FOR(echoed.closes == 1);
+		cr_assert_eq(echoed.why, CLOSE_CLIENT);
 		expect_gone(sid);
 		if (i % 3 == HALF_CLOSES) {
 			expect_eof(&c);
@@ -203,7 +203,7 @@ Test(polling, a_post_is_aborted)
 		const char *sid;
 
 		wire_start(&defaults);
-		wire.closes = 0;
+		echoed.closes = 0;
 		post = dial();
 		get = dial();
 		sid = handshake(&get);
@@ -216,8 +216,8 @@ Test(polling, a_post_is_aborted)
 		expect_silence(&post);
 		leave(&post, i);
 		expect_answer(&get, 200, "1");
-		cr_assert_eq(wire.closes, 1);
-		cr_assert_eq(wire.messages.len, 0);
+		cr_assert_eq(echoed.closes, 1);
+		cr_assert_eq(echoed.got.len, 0);
 		if (i == HALF_CLOSES)
 			hang_up(&post);
 		hang_up(&get);
@@ -241,7 +241,7 @@ Test(polling, endless_pipelining)
 		say(&c, bytes, sizeof(bytes));
 		run_turn(wire.loop);
 	}
-	WAIT_FOR(wire.closes == 1);
+	WAIT_FOR(echoed.closes == 1);
 	expect_eof(&c);
 	expect_gone(sid);
 	hang_up(&c);
@@ -264,16 +264,16 @@ Test(polling, bodies_that_are_none)
 		const char *sid;
 
 		wire_start(&defaults);
-		wire.closes = 0;
+		echoed.closes = 0;
 		c = dial();
 		sid = handshake(&c);
 		say_post(&c, sid, table[i].body);
 		expect_answer(&c, 200, "ok");
 		say_poll(&c, sid);
 		expect_answer(&c, 400, UNKNOWN);
-		cr_assert_eq(wire.closes, 1, "%s", table[i].body);
-		cr_assert_eq(wire.why, CLOSE_PARSE);
-		cr_assert_str_eq(buf_str(&wire.messages), table[i].messages);
+		cr_assert_eq(echoed.closes, 1, "%s", table[i].body);
+		cr_assert_eq(echoed.why, CLOSE_PARSE);
+		cr_assert_str_eq(buf_str(&echoed.got), table[i].messages);
 		hang_up(&c);
 		wire_finish();
 	}
@@ -294,7 +294,7 @@ Test(polling, octets_end_the_session)
 		 "Content-Length: 3\r\n\r\n\1\2\3", sid);
 	say_text(&c, text);
 	expect_answer(&c, 400, "");
-	cr_assert_eq(wire.why, CLOSE_PARSE);
+	cr_assert_eq(echoed.why, CLOSE_PARSE);
 	expect_gone(sid);
 	hang_up(&c);
 	wire_finish();
@@ -328,7 +328,7 @@ Test(polling, too_long_a_body)
 		expect_eof(&other);
 		hang_up(&other);
 	}
-	cr_assert_eq(wire.closes, 0);
+	cr_assert_eq(echoed.closes, 0);
 	big[100000] = '\0';	/* as long as may be */
 	say_post(&c, sid, big);
 	expect_answer(&c, 200, "ok");
@@ -393,9 +393,9 @@ Test(polling, a_long_answer)
 	expect_silence(&c);
 	send_from_server(text);
 	run_turn(wire.loop);
-	cr_assert_eq(wire.closes, 0);
+	cr_assert_eq(echoed.closes, 0);
 	leave(&c, RESETS);
-	WAIT_FOR(wire.closes == 1);
+	WAIT_FOR(echoed.closes == 1);
 	free(text);
 	wire_finish();
 }
@@ -415,7 +415,7 @@ Test(polling, an_answer_nobody_takes)
 	say_poll(&c, sid);
 	expect_silence(&c);
 	send_from_server(text);
-	WAIT_FOR(wire.closes == 1);
+	WAIT_FOR(echoed.closes == 1);
 	cr_assert_eq(stats_get(STAT_http_timeouts), 1);
 	expect_gone(sid);
 	free(text);
@@ -527,13 +527,13 @@ Test(polling, gone_without_a_pong)
 		int64_t stood_still;
 
 		wire_start(&conf);
-		wire.closes = 0;
+		echoed.closes = 0;
 		c = dial();
 		sid = handshake(&c);
 		stood_still = run_till(clock_mono_us() + 500000);
 		if (stood_still < 50000) {
 			expect_gone(sid);
-			cr_assert_eq(wire.why, CLOSE_PING_TIMEOUT);
+			cr_assert_eq(echoed.why, CLOSE_PING_TIMEOUT);
 			good++;
 		}
 		hang_up(&c);

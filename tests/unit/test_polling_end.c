@@ -24,7 +24,7 @@ Test(polling, the_client_says_goodbye)
 	say_post(&post, sid, "1");
 	expect_answer(&post, 200, "ok");
 	expect_answer(&get, 200, "6");
-	cr_assert_eq(wire.why, CLOSE_CLIENT);
+	cr_assert_eq(echoed.why, CLOSE_CLIENT);
 	expect_gone(sid);
 	sid = handshake(&get);	/* no GET waits, and none comes */
 	say_post(&post, sid, "1");
@@ -51,11 +51,11 @@ Test(polling, a_goodbye_overtakes_the_poll)
 	sid = handshake(&get);
 	say_post(&post, sid, "1");
 	expect_silence(&post);
-	cr_assert_eq(wire.closes, 0);
+	cr_assert_eq(echoed.closes, 0);
 	say_poll(&get, sid);
 	expect_answer(&get, 200, "6");
 	expect_answer(&post, 200, "ok");
-	cr_assert_eq(wire.why, CLOSE_CLIENT);
+	cr_assert_eq(echoed.why, CLOSE_CLIENT);
 	expect_gone(sid);
 	/* both connections go on */
 	sid = handshake(&post);
@@ -80,15 +80,15 @@ Test(polling, a_goodbye_and_gone)
 	sid = handshake(&get);
 	say_post(&post, sid, "1");
 	hang_up(&post);
-	WAIT_FOR(wire.closes == 1);
-	cr_assert_eq(wire.why, CLOSE_CLIENT);
+	WAIT_FOR(echoed.closes == 1);
+	cr_assert_eq(echoed.why, CLOSE_CLIENT);
 	expect_gone(sid);
 	/* and the session, while we wait: */
 	post = dial();
 	sid = handshake(&get);
 	say_post(&post, sid, "1");
 	expect_silence(&post);
-	eio_session_close(wire.latest, CLOSE_SERVER);
+	eio_session_close(echoed.latest, CLOSE_SERVER);
 	expect_answer(&post, 200, "ok");
 	say_poll(&get, sid);
 	expect_answer(&get, 200, "6\x1e" "1");
@@ -122,7 +122,7 @@ Test(polling, the_server_says_goodbye)
 		say_poll(&c, sid);
 		expect_silence(&c);
 		send_from_server("4rest");
-		eio_session_close(wire.latest, told[i]);
+		eio_session_close(echoed.latest, told[i]);
 		expect_answer(&c, 200, "4rest");
 		say_poll(&c, sid);
 		expect_answer(&c, 200, "6\x1e" "1");
@@ -130,12 +130,12 @@ Test(polling, the_server_says_goodbye)
 		sid = handshake(&c);	/* the same, with nothing to say */
 		say_poll(&c, sid);
 		expect_silence(&c);
-		eio_session_close(wire.latest, told[i]);
+		eio_session_close(echoed.latest, told[i]);
 		expect_answer(&c, 200, "1");
 		expect_gone(sid);
 		sid = handshake(&c);	/* none does */
 		send_from_server("4rest");
-		eio_session_close(wire.latest, told[i]);
+		eio_session_close(echoed.latest, told[i]);
 		run_turn(wire.loop);
 		other = dial();
 		say_post(&other, sid, "4late");
@@ -153,15 +153,15 @@ Test(polling, the_server_says_goodbye)
 		sid = handshake(&c);
 		say_poll(&c, sid);
 		expect_silence(&c);
-		eio_session_close(wire.latest, not_told[i]);
+		eio_session_close(echoed.latest, not_told[i]);
 		expect_answer(&c, 200, "1");
 		sid = handshake(&c);
-		eio_session_close(wire.latest, not_told[i]);
+		eio_session_close(echoed.latest, not_told[i]);
 		run_turn(wire.loop);
 		expect_gone(sid);
 		hang_up(&c);
 	}
-	cr_assert_eq(wire.messages.len, 0);
+	cr_assert_eq(echoed.got.len, 0);
 	wire_finish();
 }
 
@@ -183,7 +183,7 @@ Test(polling, the_server_closes_while_a_post_comes)
 			 sid);
 		say_text(&post, text);
 		expect_silence(&post);
-		eio_session_close(wire.latest, i == 0 ? CLOSE_SERVER
+		eio_session_close(echoed.latest, i == 0 ? CLOSE_SERVER
 						      : CLOSE_PING_TIMEOUT);
 		run_turn(wire.loop);
 		say_text(&post, "y!");
@@ -191,7 +191,7 @@ Test(polling, the_server_closes_while_a_post_comes)
 			expect_answer(&post, 200, "ok");
 		else
 			expect_eof(&post);
-		cr_assert_eq(wire.messages.len, 0);
+		cr_assert_eq(echoed.got.len, 0);
 		hang_up(&get);
 		hang_up(&post);
 		wire_finish();
@@ -214,7 +214,7 @@ Test(polling, many_goodbyes)
 	for (int i = 0; i < COUNT; i++) {
 		strcpy(sids[i], handshake(&c));
 		send_from_server(text);
-		eio_session_close(wire.latest, CLOSE_AUTH);
+		eio_session_close(echoed.latest, CLOSE_AUTH);
 		run_turn(wire.loop);
 	}
 	for (int i = 0; i < COUNT; i++) {

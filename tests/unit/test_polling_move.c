@@ -82,11 +82,11 @@ Test(polling, moves_to_a_websocket)
 	expect_answer(&get, 400, BAD);
 	say_post(&post, sid, "4x");
 	expect_answer(&post, 400, BAD);
-	cr_assert_eq(wire.closes, 0);
+	cr_assert_eq(echoed.closes, 0);
 	hang_up(&get);
 	hang_up(&post);
 	hang_up(&sock);
-	WAIT_FOR(wire.closes == 1);
+	WAIT_FOR(echoed.closes == 1);
 	WAIT_FOR(ws_count(wire.ws) == 0);
 	wire_finish();
 }

@@ -31,7 +31,7 @@ Test(ws, frames_come_back)
 	expect(&c, "\x81\x05" "4abcd", 7);
 	hang_up(&c);
 	cr_assert(run_until(loop, closed_once, NULL));
-	cr_assert_eq(why, CLOSE_CLIENT);
+	cr_assert_eq(echoed.why, CLOSE_CLIENT);
 	finish();
 }
 
@@ -44,7 +44,7 @@ Test(ws, all_packets_of_a_turn_in_order)
 	for (int i = 0; i < 50; i++) {
 		char text[16];
 
-		eio_session_send(latest, (struct slice){
+		eio_session_send(echoed.latest, (struct slice){
 			text, (size_t)snprintf(text, sizeof(text), "4%d", i) },
 			false);
 	}
@@ -93,7 +93,7 @@ Test(ws, too_large)
 	c = dial_websocket();
 	say_frame(&c, WS_TEXT, true, text, 100001);
 	expect(&c, "\x88\x02\x03\xf1", 4);
-	cr_assert_eq(why, CLOSE_TOO_LARGE);
+	cr_assert_eq(echoed.why, CLOSE_TOO_LARGE);
 	say_frame(&c, WS_CLOSE, true, "\x03\xf1", 2);
 	expect_eof(&c);
 	hang_up(&c);
@@ -120,16 +120,16 @@ Test(ws, the_server_closes)
 
 	start(60000, 0);
 	c = dial_websocket();
-	eio_session_send(latest, SLICE("441"), false);
-	eio_session_close(latest, CLOSE_SERVER);
+	eio_session_send(echoed.latest, SLICE("441"), false);
+	eio_session_close(echoed.latest, CLOSE_SERVER);
 	expect(&c, "\x81\x03" "441\x88\x00", 7);
-	cr_assert_eq(closes, 1);
+	cr_assert_eq(echoed.closes, 1);
 	cr_assert_eq(ws_count(ws), 1, "awaits the client's close frame");
 	say_frame(&c, WS_TEXT, true, "4late", 5);
 	say_frame(&c, WS_CLOSE, true, "", 0);
 	expect_eof(&c);
 	cr_assert(run_until(loop, closed_once, NULL));
-	cr_assert_eq(closes, 1);
+	cr_assert_eq(echoed.closes, 1);
 	cr_assert_eq(c.in.len, 7, "one close frame");
 	hang_up(&c);
 	finish();
@@ -144,8 +144,8 @@ Test(ws, the_client_closes)
 	say_frame(&c, WS_CLOSE, true, "\x03\xe8", 2);
 	expect(&c, "\x88\x02\x03\xe8", 4);
 	expect_eof(&c);
-	cr_assert_eq(closes, 1);
-	cr_assert_eq(why, CLOSE_CLIENT);
+	cr_assert_eq(echoed.closes, 1);
+	cr_assert_eq(echoed.why, CLOSE_CLIENT);
 	hang_up(&c);
 	finish();
 }
@@ -171,12 +171,12 @@ Test(ws, broken_frames)
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
 		struct client c = dial_websocket();
 
-		closes = 0;
+		echoed.closes = 0;
 		say(&c, table[i].bytes, table[i].n);
 		shutdown(c.fd, SHUT_WR);
 		expect_eof(&c);
 		cr_assert(run_until(loop, closed_once, NULL), "%zu", i);
-		cr_assert_eq(closes, 1);
+		cr_assert_eq(echoed.closes, 1);
 		hang_up(&c);
 	}
 	finish();
@@ -213,12 +213,12 @@ Test(ws, slow_reader_gets_everything)
 	c = dial_websocket();
 	for (int i = 0; i < COUNT; i++) {
 		memset(text, 'A' + i % 26, SIZE);
-		eio_session_send(latest, (struct slice){ text, SIZE }, true);
+		eio_session_send(echoed.latest, (struct slice){ text, SIZE }, true);
 		if (i % 10 == 0)
 			run_turn(loop);
 	}
 	run_for(loop, 20);
-	cr_assert_eq(closes, 0);
+	cr_assert_eq(echoed.closes, 0);
 	cr_assert_gt(stats_get(STAT_outbox_bytes), SIZE,
 		     "what the stream does not take stays ours");
 	memset(text, 'A' + (COUNT - 1) % 26, SIZE);
@@ -248,14 +248,14 @@ Test(ws, reset_while_writing)
 	start(60000, 0);
 	c = dial_websocket();
 	for (int i = 0; i < 6; i++) {
-		eio_session_send(latest, (struct slice){ text, 1 << 20 }, true);
+		eio_session_send(echoed.latest, (struct slice){ text, 1 << 20 }, true);
 		run_turn(loop);
 	}
 	setsockopt(c.fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
 	close(c.fd);
-	eio_session_send(latest, SLICE("4x"), false);
+	eio_session_send(echoed.latest, SLICE("4x"), false);
 	cr_assert(run_until(loop, closed_once, NULL));
-	cr_assert_eq(why, CLOSE_CLIENT);
+	cr_assert_eq(echoed.why, CLOSE_CLIENT);
 	free(text);
 	buf_free(&c.in);
 	finish();
@@ -273,7 +273,7 @@ Test(ws, many_come_and_go)
 		cr_assert_eq(eio_sessions_count(sessions), ARRAY_SIZE(c));
 		for (size_t i = 0; i < ARRAY_SIZE(c); i++)
 			hang_up(&c[i]);
-		closes = 0;
+		echoed.closes = 0;
 		cr_assert(run_until(loop, closed_once, NULL));
 	}
 	finish();

@@ -15,6 +15,7 @@
 #include "common/base/mem.h"
 #include "common/ipc/stats.h"
 #include "common/protocol/ws_frame.h"
+#include "tests/unit/eio_echo.h"
 #include "tests/unit/fake_transport.h"
 #include "worker/transport/ws.h"
 #include "worker/transport/ws_deflate.h"
@@ -31,39 +32,6 @@ static struct eio_sessions *sessions;
 static struct ws *ws;
 static struct fake_transport polling;
 static struct ws_deflate *codec;	/* the client's */
-static unsigned messages, closes;
-static enum close_reason why;
-
-static void *opened(void *arg, struct eio_session *s)
-{
-	(void)arg;
-	return s;
-}
-
-static void message(void *up, struct slice data, bool binary)
-{
-	struct buf b = { 0 };
-
-	messages++;
-	if (!binary)
-		buf_addc(&b, '4');
-	buf_add(&b, data.p, data.n);
-	eio_session_send(up, buf_slice(&b), binary);
-	buf_free(&b);
-}
-
-static void confirmed(void *up, uint32_t mark)
-{
-	(void)up;
-	(void)mark;
-}
-
-static void closed(void *up, enum close_reason reason)
-{
-	(void)up;
-	closes++;
-	why = reason;
-}
 
 static void start(bool deflate)
 {
@@ -73,10 +41,9 @@ static void start(bool deflate)
 		.upgrade_timeout_ms = 60000, .max_payload = MAX,
 		.outbox_limit = 8 << 20,
 	};
-	struct eio_ops ops = { opened, message, confirmed, closed, NULL };
+	struct eio_ops ops = eio_echo_begin();
 	struct ws_conf wc = { .max_payload = MAX, .deflate = deflate };
 
-	messages = closes = 0;
 	loop = loop_new();
 	sessions = eio_sessions_new(loop, &c, &ops);
 	ws = ws_new(loop, sessions, &wc);
@@ -91,6 +58,7 @@ static void finish(void)
 	fake_transport_free(&polling);
 	ws_deflate_free(&codec);
 	loop_free(&loop);
+	eio_echo_end();
 }
 
 /* --- the client --- */
@@ -258,7 +226,7 @@ Test(ws_adopt, refuses_what_cannot_move)
 	expect(&first, SLICE("\x88\x00"));
 	hang_up(&first);
 	cr_assert(run_until(loop, no_websocket, NULL));
-	cr_assert_eq(closes, 0);
+	cr_assert_eq(echoed.closes, 0);
 	cr_assert_eq(eio_session_transport(s), &polling.t);
 	finish();
 }
@@ -274,7 +242,7 @@ Test(ws_adopt, too_large_a_probe)
 	c = adopt(s, "", (struct slice){ 0 });
 	say(&c, WS_TEXT, (struct slice){ text, MAX + 1 });
 	expect(&c, SLICE("\x88\x02\x03\xf1"));
-	cr_assert_eq(closes, 0);
+	cr_assert_eq(echoed.closes, 0);
 	cr_assert_eq(eio_session_transport(s), &polling.t);
 	hang_up(&c);
 	free(text);
@@ -326,18 +294,18 @@ Test(ws_adopt, maximum_counts_the_whole_message)
 		size_t row = i / 4;
 		bool text = (i & 1) != 0, pings = (i & 2) != 0;
 		struct client c = adopt(NULL, "", (struct slice){ 0 });
-		unsigned before = messages;
+		unsigned before = echoed.messages;
 
 		say_parts(&c, text ? WS_TEXT : WS_BINARY, table[row].parts,
 			  pings, '4');
 		if (table[row].fits) {
 			expect(&c, text ? SLICE("\x81\x7f\0\0\0\0\0\1\x86\xa0")
 					: SLICE("\x82\x7f\0\0\0\0\0\1\x86\xa0"));
-			cr_assert_eq(messages, before + 1);
+			cr_assert_eq(echoed.messages, before + 1);
 		} else {
 			expect(&c, SLICE("\x88\x02\x03\xf1"));
-			cr_assert_eq(messages, before);
-			cr_assert_eq(why, CLOSE_TOO_LARGE);
+			cr_assert_eq(echoed.messages, before);
+			cr_assert_eq(echoed.why, CLOSE_TOO_LARGE);
 		}
 		hang_up(&c);
 	}
@@ -527,7 +495,7 @@ Test(ws_deflate, bombs)
 		ws_deflate_pack(codec, all, &packed);
 		say(&c, WS_BINARY | PACKED, buf_slice(&packed));
 		expect(&c, SLICE("\x88\x02\x03\xf1"));
-		cr_assert_eq(why, CLOSE_TOO_LARGE);
+		cr_assert_eq(echoed.why, CLOSE_TOO_LARGE);
 		hang_up(&c);
 	}
 	/* an honest one, and it still works */
@@ -538,7 +506,7 @@ Test(ws_deflate, bombs)
 	hang_up(&c);
 	free(zeros);
 	buf_free(&packed);
-	cr_assert_eq(messages, 1);
+	cr_assert_eq(echoed.messages, 1);
 	finish();
 }
 
@@ -563,13 +531,13 @@ Test(ws_deflate, broken)
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
 		struct client c = adopt_deflating();
 
-		closes = 0;
+		echoed.closes = 0;
 		say(&c, table[i].how, table[i].payload);
 		expect(&c, SLICE("\x88\x00"));
-		cr_assert_eq(closes, 1, "%zu", i);
-		cr_assert_eq(why, CLOSE_PARSE, "%zu", i);
+		cr_assert_eq(echoed.closes, 1, "%zu", i);
+		cr_assert_eq(echoed.why, CLOSE_PARSE, "%zu", i);
 		hang_up(&c);
 	}
-	cr_assert_eq(messages, 0);
+	cr_assert_eq(echoed.messages, 0);
 	finish();
 }

@@ -44,6 +44,7 @@ TESTS += tests/unit/test_request
 check_PROGRAMS += tests/unit/test_ws
 tests_unit_test_ws_SOURCES = tests/unit/test_ws.c \
 	tests/unit/test_listener.c tests/unit/ws_echo.c tests/unit/ws_echo.h \
+	tests/unit/eio_echo.c tests/unit/eio_echo.h \
 	tests/unit/fake_transport.c tests/unit/fake_transport.h
 tests_unit_test_ws_CFLAGS = $(TEST_CFLAGS)
 tests_unit_test_ws_LDADD = $(TRANSPORT_TEST_LIBS)
@@ -71,6 +72,7 @@ TESTS += tests/unit/test_ws_deflate
 
 check_PROGRAMS += tests/unit/test_ws_adopt
 tests_unit_test_ws_adopt_SOURCES = tests/unit/test_ws_adopt.c \
+	tests/unit/eio_echo.c tests/unit/eio_echo.h \
 	tests/unit/fake_transport.c tests/unit/fake_transport.h
 tests_unit_test_ws_adopt_CFLAGS = $(TEST_CFLAGS)
 tests_unit_test_ws_adopt_LDADD = $(TRANSPORT_TEST_LIBS)
@@ -80,6 +82,7 @@ check_PROGRAMS += tests/unit/test_polling
 tests_unit_test_polling_SOURCES = tests/unit/test_polling.c \
 	tests/unit/test_polling_end.c tests/unit/test_polling_move.c \
 	tests/unit/fake_transport.c tests/unit/fake_transport.h \
+	tests/unit/eio_echo.c tests/unit/eio_echo.h \
 	tests/unit/wire.c tests/unit/wire.h
 tests_unit_test_polling_CFLAGS = $(TEST_CFLAGS)
 tests_unit_test_polling_LDADD = $(TRANSPORT_TEST_LIBS)
@@ -89,6 +92,7 @@ check_PROGRAMS += tests/unit/test_conn
 tests_unit_test_conn_SOURCES = tests/unit/test_conn.c \
 	tests/unit/test_conn_handover.c \
 	tests/unit/fake_transport.c tests/unit/fake_transport.h \
+	tests/unit/eio_echo.c tests/unit/eio_echo.h \
 	tests/unit/wire.c tests/unit/wire.h
 tests_unit_test_conn_CFLAGS = $(TEST_CFLAGS)
 tests_unit_test_conn_LDADD = $(TRANSPORT_TEST_LIBS)
@@ -97,6 +101,7 @@ TESTS += tests/unit/test_conn
 check_PROGRAMS += tests/unit/test_crowd
 tests_unit_test_crowd_SOURCES = tests/unit/test_crowd.c \
 	tests/unit/fake_transport.c tests/unit/fake_transport.h \
+	tests/unit/eio_echo.c tests/unit/eio_echo.h \
 	tests/unit/wire.c tests/unit/wire.h
 tests_unit_test_crowd_CFLAGS = $(TEST_CFLAGS)
 tests_unit_test_crowd_LDADD = $(TRANSPORT_TEST_LIBS)

@@ -17,40 +17,6 @@
 
 struct wire wire;
 
-static void *opened(void *arg, struct eio_session *s)
-{
-	(void)arg;
-	wire.latest = s;
-	return s;
-}
-
-static void message(void *up, struct slice data, bool binary)
-{
-	struct buf b = { 0 };
-
-	if (!binary)
-		buf_addc(&b, '4');
-	buf_add(&b, data.p, data.n);
-	eio_session_send(up, buf_slice(&b), binary);
-	buf_free(&b);
-	buf_add(&wire.messages, data.p, data.n);
-	buf_addc(&wire.messages, '\n');
-}
-
-static void confirmed(void *up, uint32_t mark)
-{
-	(void)up;
-	(void)mark;
-}
-
-static void closed(void *up, enum close_reason why)
-{
-	if (up == wire.latest)
-		wire.latest = NULL;
-	wire.closes++;
-	wire.why = why;
-}
-
 static void hand_over(void *arg, uint32_t owner, int fd,
 		      const struct conn_origin *from, struct slice read)
 {
@@ -76,7 +42,7 @@ void wire_start(const struct wire_conf *c)
 		.connect_timeout_ms = 60000, .upgrade_timeout_ms = 60000,
 		.max_payload = max, .outbox_limit = 64 << 20,
 	};
-	struct eio_ops ops = { opened, message, confirmed, closed, NULL };
+	struct eio_ops ops = eio_echo_begin();
 	struct ws_conf wc = { .max_payload = max };
 	struct listener_conf lc = {
 		.head_timeout_ms = ms(c->head),
@@ -107,7 +73,7 @@ void wire_finish(void)
 	ws_free(&wire.ws);
 	loop_free(&wire.loop);
 	close(wire.listening);
-	buf_free(&wire.messages);
+	eio_echo_end();
 	buf_free(&wire.given);
 	cr_assert_eq(stats_get(STAT_connections), 0);
 	cr_assert_eq(stats_get(STAT_sessions), 0);
@@ -281,7 +247,7 @@ const char *handshake(struct client *c)
 
 void send_from_server(const char *packet)
 {
-	eio_session_send(wire.latest, (struct slice){ packet, strlen(packet) },
+	eio_session_send(echoed.latest, (struct slice){ packet, strlen(packet) },
 			 false);
 }
 

@@ -4,8 +4,8 @@
 #define PW_TEST_WIRE_H
 
 #include "common/base/buf.h"
+#include "tests/unit/eio_echo.h"
 #include "tests/unit/fake_transport.h"
-#include "worker/engineio/session.h"
 #include "worker/transport/conn.h"
 #include "worker/transport/listener.h"
 
@@ -22,10 +22,6 @@ struct wire {
 	struct ws *ws;
 	struct conns conns;
 	int listening;
-	struct eio_session *latest;	/* opened */
-	struct buf messages;		/* got; each followed by '\n' */
-	unsigned closes;		/* sessions */
-	enum close_reason why;
 	/* handed over */
 	uint32_t owner;
 	int given_fd;

@@ -12,40 +12,6 @@ struct eio_sessions *sessions;
 struct ws *ws;
 struct listener *listener;
 unsigned short port;
-struct eio_session *latest;
-unsigned closes;
-enum close_reason why;
-
-static void *opened(void *arg, struct eio_session *s)
-{
-	(void)arg;
-	latest = s;
-	return s;
-}
-
-static void message(void *up, struct slice data, bool binary)
-{
-	struct buf b = { 0 };
-
-	if (!binary)
-		buf_addc(&b, '4');
-	buf_add(&b, data.p, data.n);
-	eio_session_send(up, buf_slice(&b), binary);
-	buf_free(&b);
-}
-
-static void confirmed(void *up, uint32_t mark)
-{
-	(void)up;
-	(void)mark;
-}
-
-static void closed(void *up, enum close_reason reason)
-{
-	(void)up;
-	closes++;
-	why = reason;
-}
 
 int listening_socket(void)
 {
@@ -68,7 +34,7 @@ void start(unsigned head_timeout_ms, size_t connections_max)
 		.ping_timeout_ms = 60000, .connect_timeout_ms = 60000,
 		.max_payload = 100000, .outbox_limit = 8 << 20,
 	};
-	struct eio_ops ops = { opened, message, confirmed, closed, NULL };
+	struct eio_ops ops = eio_echo_begin();
 	struct ws_conf wc = { .max_payload = c.max_payload };
 	struct listener_conf lc = {
 		.head_timeout_ms = head_timeout_ms,
@@ -91,6 +57,7 @@ void finish(void)
 	eio_sessions_free(&sessions);
 	ws_free(&ws);
 	loop_free(&loop);
+	eio_echo_end();
 }
 
 struct client dial(void)
@@ -200,5 +167,5 @@ struct client dial_websocket(void)
 bool closed_once(void *arg)
 {
 	(void)arg;
-	return closes != 0 && ws_count(ws) == 0;
+	return echoed.closes != 0 && ws_count(ws) == 0;
 }

@@ -5,8 +5,8 @@
 
 #include "common/base/buf.h"
 #include "common/protocol/ws_frame.h"
+#include "tests/unit/eio_echo.h"
 #include "tests/unit/fake_transport.h"
-#include "worker/engineio/session.h"
 #include "worker/transport/listener.h"
 #include "worker/transport/ws.h"
 
@@ -15,9 +15,6 @@ extern struct eio_sessions *sessions;
 extern struct ws *ws;
 extern struct listener *listener;
 extern unsigned short port;
-extern struct eio_session *latest;	/* opened */
-extern unsigned closes;			/* sessions */
-extern enum close_reason why;
 
 /* connections_max 0: as many as descriptors. */
 void start(unsigned head_timeout_ms, size_t connections_max);
