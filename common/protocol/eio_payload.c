@@ -128,8 +128,3 @@ void eio_payload_add(struct buf *out, struct slice packet, bool binary)
 		packet = (struct slice){ packet.p + n, packet.n - n };
 	}
 }
-
-size_t eio_payload_size(size_t packet_n, bool binary)
-{
-	return 1 + (binary ? 1 + (packet_n + 2) / 3 * 4 : packet_n);
-}

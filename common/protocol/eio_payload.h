@@ -13,7 +13,5 @@ int eio_payload_next(struct slice *rest, struct buf *scratch,
 		     struct slice *frame_out, bool *binary_out) MUST_CHECK;
 /* Appends a packet, with the separator when out is not empty. */
 void eio_payload_add(struct buf *out, struct slice packet, bool binary);
-/* Bytes that eio_payload_add() would append to a payload that is not empty. */
-size_t eio_payload_size(size_t packet_n, bool binary);
 
 #endif

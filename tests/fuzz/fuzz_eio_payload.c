@@ -21,6 +21,12 @@ static void check_packet(struct slice frame)
 	}
 }
 
+/* Separator and packet. */
+static size_t payload_size(size_t packet_n, bool binary)
+{
+	return 1 + (binary ? 1 + (packet_n + 2) / 3 * 4 : packet_n);
+}
+
 static void read_write(struct slice body)
 {
 	struct buf again = { 0 }, scratch = { 0 };
@@ -37,7 +43,7 @@ static void read_write(struct slice body)
 		}
 		eio_payload_add(&again, frame, binary);
 		CHECK(again.len - before + (before == 0) ==
-		      eio_payload_size(frame.n, binary));
+		      payload_size(frame.n, binary));
 		CHECK(again.len <= body.n);
 		CHECK(memcmp(again.p, body.p, again.len) == 0);
 	}
