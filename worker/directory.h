@@ -49,6 +49,12 @@ typedef void directory_name_cb(void *arg, int err, const char *name);
 void directory_name(struct directory *d, const char *user_id,
 		    directory_name_cb *cb, void *arg);
 
+/* users.last_seen of n users in ms since the epoch, 0: never or no such user;
+ * seen[i] belongs to user_ids[i]. Not cached. err 0 or -EAGAIN. */
+typedef void directory_last_seen_cb(void *arg, int err, const int64_t *seen,
+				    size_t n);
+void directory_last_seen(struct directory *d, const char *const *user_ids,
+			 size_t n, directory_last_seen_cb *cb, void *arg);
 /* Coalesced: the latest time per row wins, many rows a statement. */
 void directory_seen(struct directory *d, const char *user_id, int64_t at_ms);
 void directory_message_at(struct directory *d, const char *match_id,

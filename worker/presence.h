@@ -50,6 +50,18 @@ void presence_enter(struct presence *p, const char *user_id,
 		    const char *socket_id, void (*entered)(void *arg, int err),
 		    void *arg);
 void presence_leave(struct presence *p, const char *user_id);
+/* Which of n users are online. err 0 or as redis_cb; online[i] belongs to
+ * user_ids[i]; borrowed. Exactly once, later. user_ids are copied. */
+typedef void presence_online_cb(void *arg, int err, const bool *online,
+				size_t n);
+void presence_online(struct presence *p, const char *const *user_ids, size_t n,
+		     presence_online_cb *cb, void *arg);
+/* Asks for the lead in a job that one worker of the cluster can do for all:
+ * yes for whoever holds pw:lead:<job>, or takes it now; it is held for hold_ms
+ * from then on. err: Redis cannot say. Saves work; nothing may depend on there
+ * being only one. */
+void presence_lead(struct presence *p, const char *job, unsigned hold_ms,
+		   void (*cb)(void *arg, int err, bool yes), void *arg);
 /* An instance died (master's word): its users' routes are removed now. */
 void presence_reap(struct presence *p, const char *instance);
 /* The instance goes for good: everything of it is removed, users who are left

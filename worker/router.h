@@ -20,6 +20,12 @@ struct router_ops {
 	void (*deliver)(void *arg, const struct envelope *e);
 	/* The subscription came (back) or went. */
 	void (*subscribed)(void *arg, bool up);
+	/* Envelopes for this instance were lost, or may have been (counter with
+	 * a gap or begun anew, subscribed anew): what its users were sent since
+	 * router_good_us() must be looked up in the store. Runs before deliver()
+	 * of what comes behind the gap. router_good_us() stands still until
+	 * router_made_good(). */
+	void (*lost)(void *arg);
 	void *arg;
 };
 
@@ -41,6 +47,8 @@ struct route_result {
 	unsigned receivers;
 	bool present;
 	bool leaving;
+	bool unread_lost;	/* ROUTE_UNREAD: Redis has lost his counters,
+				 * unread_rebuild() (M9) */
 };
 typedef void router_cb(void *arg, int err, const struct route_result *r);
 
@@ -55,6 +63,19 @@ void router_free(struct router **r);
  * carry consecutive numbers, begun anew when Redis has lost its data. */
 void router_send(struct router *r, const struct envelope *e,
 		 enum router_extra extra, router_cb *cb, void *arg);
+/* Cluster time (µs) up to which everything published to this instance has come:
+ * that of the last tick it published to itself and got, with no counter missing.
+ * 0 until the first one. Never goes back. */
+int64_t router_good_us(const struct router *r);
+/* Since the lost() numbered `lost` (router_losses() then) all has been looked
+ * up: router_good_us() moves again, unless more was lost meanwhile. */
+unsigned router_losses(const struct router *r);
+void router_made_good(struct router *r, unsigned lost);
+/* The same event to many users, in one round trip a few hundred of them: only
+ * instances of those who are online get it, one envelope each for all their
+ * users. users and event are copied. */
+void router_send_many(struct router *r, const char *const *users, size_t n,
+		      struct slice event);
 /* typing:<match>:<user> for 5 s (or removed), and e, in the same call. */
 void router_typing(struct router *r, const char *match_id, const char *user_id,
 		   bool typing, const struct envelope *e);

@@ -241,7 +241,9 @@ static void build_backends(struct worker *w)
 		.timeout_ms = (unsigned)cf->redis_timeout,
 	};
 	struct router_conf router = { .instance = w->name, .redis = &redis };
-	struct router_ops router_ops = { chat_deliver, on_subscribed, c };
+	struct router_ops router_ops = {
+		.deliver = chat_deliver, .subscribed = on_subscribed, .arg = c
+	};
 	struct presence_conf presence = {
 		.instance = w->name,
 		.lease_ms = (unsigned)cf->lease,

@@ -24,6 +24,12 @@ void cluster_clock_sync(int64_t redis_us, int64_t mono_us);
 /* A position: cluster time in microseconds, strictly greater than every one
  * this process was given before. */
 int64_t cluster_next_pos(void);
+/* The pos of a message sent at sent_ms (now, or later by the few ms that keep a
+ * stream's sentAt apart): pos / 1000 == sent_ms, so that the order by pos within
+ * a match is the order of sentAt, also across workers (contract 3). Greater than
+ * every pos that was given for an earlier sent_ms; those of one sent_ms differ
+ * as long as there are less than 1,000. */
+int64_t cluster_pos_at(int64_t sent_ms);
 
 #define TIME_ISO_LEN 24
 /* "2026-01-02T03:04:05.678Z" and a NUL; ms since the epoch, years 0 to 9999. */

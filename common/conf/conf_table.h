@@ -78,6 +78,10 @@
 	  "not confirmed within this: a push falls due")                           \
 	X(MSEC,   chat, offline_grace, "5s", 100, 3600000, "",                     \
 	  "a user who left and is not back within this is offline")                \
+	X(MSEC,   chat, recovery_window, "24h", 100, 2592000000, "",               \
+	  "a client away for longer starts afresh")                                \
+	X(UINT,   chat, recovery_events, "5000", 1, 1000000, "",                   \
+	  "a client that missed more than this starts afresh")                     \
 	X(SECRET, directory, database_url, "", 0, 4096, "DATABASE_URL",            \
 	  "PostgreSQL with users and matches")                                     \
 	X(MSEC,   directory, database_timeout, "5s", 100, 3600000, "",             \
@@ -109,6 +113,12 @@
 	X(UINT,   push, push_queue_limit, "1000000", 1, 1000000000, "",            \
 	  "events in the queue at which adding stops; messages stay owing")        \
 	X(MSEC,   push, push_ttl, "4h", 1000, 2419200000, "",                      \
-	  "a notification older than this is not worth showing")
+	  "a notification older than this is not worth showing")                   \
+	X(MSEC,   push, push_requeue, "15m", 100, 86400000, "",                    \
+	  "a queued event that nobody acknowledged is queued again after this")    \
+	X(BOOL,   emitter, redis_emitter, "off", 0, 1, "",                         \
+	  "relay what @socket.io/redis-emitter publishes to room user:<id>")       \
+	X(STR,    emitter, redis_emitter_key, "socket.io", 1, 128, "",             \
+	  "the emitter's key option: prefix of its channels")
 
 #endif

@@ -19,6 +19,10 @@
 	X(GAUGE, postgres_up, "1 while the directory's PostgreSQL is up")       \
 	X(GAUGE, listen_up, "1 while the directory's LISTEN is proven")         \
 	X(GAUGE, store_up, "1 while the message store is reachable")            \
+	X(GAUGE, push_up, "1 while the push queue is reachable")                \
+	X(GAUGE, catching_up, "devices getting what they missed")               \
+	X(GAUGE, confirms_waiting, "confirmations the store has not taken")     \
+	X(GAUGE, unrouted, "stored messages that wait for Redis")               \
 	X(GAUGE, outbox_bytes, "bytes waiting in session outboxes")             \
 	X(COUNTER, accepted, "connections accepted")                            \
 	X(COUNTER, http_requests, "HTTP requests answered")                     \
@@ -42,6 +46,15 @@
 	X(COUNTER, messages_emitted, "message:new written to local sockets")    \
 	X(COUNTER, messages_confirmed, "messages confirmed by a local device")  \
 	X(COUNTER, messages_read, "messages marked read here")                  \
+	X(COUNTER, recovered, "devices that came back where they were")         \
+	X(COUNTER, not_recovered, "devices whose offset was of no use")         \
+	X(COUNTER, caught_up, "messages given to devices from the store")       \
+	X(COUNTER, gaps, "times that envelopes or routes were lost")            \
+	X(COUNTER, swept, "messages not confirmed within delivery_timeout")     \
+	X(COUNTER, sweep_dropped, "swept messages of ended matches")            \
+	X(COUNTER, unread_rebuilt, "users whose unread counters were rebuilt")  \
+	X(COUNTER, announced, "user:status told to the user's matches")         \
+	X(COUNTER, relayed, "events of other backends given to devices")        \
 	X(COUNTER, push_queued, "push events queued")                           \
 	X(COUNTER, push_refused, "push events the queue did not take")          \
 	X(COUNTER, routed, "envelopes published to other workers")              \

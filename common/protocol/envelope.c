@@ -151,7 +151,7 @@ int envelope_decode(struct slice in, struct envelope *out)
 	kind = get_byte(&r);
 	if (r.bad)
 		return -EBADMSG;
-	if (kind < ENV_EMIT || kind > ENV_DISCONNECT) {
+	if (kind < ENV_EMIT || kind > ENV_CATCH_UP) {
 		*out = e;
 		return -ENOTSUP;
 	}

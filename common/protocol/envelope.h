@@ -14,6 +14,10 @@ enum envelope_kind {
 	ENV_MESSAGE,	/* likewise, and track its confirmation: `id` … set */
 	ENV_OWN_COPY,	/* own-device copy: raises `last` of (user, match) */
 	ENV_DISCONNECT,	/* close all of user's sockets */
+	ENV_RECEIPT,	/* as ENV_EMIT, for an event that clients recover by
+			 * their offset: each device's is appended (M6) */
+	ENV_CATCH_UP,	/* no event: user's devices look in the store for what
+			 * they were not sent */
 };
 
 struct envelope {

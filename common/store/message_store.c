@@ -87,6 +87,13 @@ static void answer(struct request *q, int err)
 	case OP_SET_OWE:
 		q->cb.done(q->arg, err);
 		return;
+	case OP_MISSED:
+	case OP_RECEIPTS:
+	case OP_MISSED_COUNT:
+	case OP_DUE:
+	case OP_UNREAD:
+	case OP_HISTORY:
+	case OP__COUNT:
 	case OP_DELIVERED:
 	case OP_READ:
 	case OP_GET:

@@ -4,7 +4,10 @@
  *
  * Inserts are grouped (M3): a stream - (sender, match) - hashes to one lane, a
  * lane has one batch in flight, callbacks of one lane come in the order of its
- * inserts.
+ * inserts. When the outcome of a batch is unknown, what waits in its lane is
+ * refused too, unsent: the caller can begin a new src before the next of the
+ * same stream is stored, so that nothing stored later hides a row that turns up
+ * after all (M6: a cursor names the last pos of each stream).
  *
  * All other operations together hold at most 16 MiB, waiting and in flight: one
  * beyond that is answered -EAGAIN at the end of the loop's turn, and nothing
@@ -99,6 +102,57 @@ void message_store_read(struct message_store *s, const char *match_id,
 void message_store_get(struct message_store *s,
 		       const char (*ids)[MESSAGE_ID_LEN + 1], size_t n,
 		       store_rows_cb *cb, void *arg);
+/* What a device was not sent (M5, M6): rows with recipient = user and not
+ * delivered; when since is not 0 also those with recipient = user and pos >
+ * since, and those with sender = user and pos > since. Each once, in order of
+ * (pos, id), from behind (after_pos, after_id); at most limit of them: limit
+ * rows mean that there may be more. All fields set. Rows without pos are never
+ * among them. Calls of one loop turn are grouped. Strings are copied. */
+struct store_missed {
+	const char *user_id;
+	int64_t since;			/* µs; 0: undelivered ones only */
+	int64_t after_pos;		/* 0, "": from the start */
+	char after_id[MESSAGE_ID_LEN + 1];
+	unsigned limit;			/* 1 to 500 */
+};
+void message_store_missed(struct message_store *s, const struct store_missed *q,
+			  store_rows_cb *cb, void *arg);
+/* Rows with sender = user, chg > since and delivered: what the receipts of a
+ * time tell. In order of (chg, id), from behind (after_pos, after_id). */
+void message_store_receipts(struct message_store *s,
+			    const struct store_missed *q, store_rows_cb *cb,
+			    void *arg);
+/* How many rows both of the above would report in all from since on (not 0),
+ * counted up to max. */
+typedef void store_count_cb(void *arg, int err, size_t n);
+void message_store_missed_count(struct message_store *s, const char *user_id,
+				int64_t since, size_t max, store_count_cb *cb,
+				void *arg);
+/* Rows whose push is due: owe not 0 and owe <= now_us, not delivered; in order
+ * of owe, at most limit (1 to 500). All fields set. (M4) */
+void message_store_due(struct message_store *s, int64_t now_us, unsigned limit,
+		       store_rows_cb *cb, void *arg);
+/* Not read among the newest 5,000 rows received by user: id, match_id, pos; the
+ * rest is not set. (M9) */
+void message_store_unread(struct message_store *s, const char *user_id,
+			  store_rows_cb *cb, void *arg);
+/* A page of history, for message:sync: of one match in order of (sentAt, id),
+ * old rows without pos included. before and after bound it (exclusive): an id
+ * of that match, or with id "" a time; at_ms 0 and id "": open. With after set
+ * the page begins behind it, else it ends at before (or now): the newest limit
+ * rows. Rows come in rising order either way. An id that is not of this match
+ * is -ENOENT. All fields set. */
+struct store_bound {
+	int64_t at_ms;
+	char id[MESSAGE_ID_LEN + 1];
+};
+struct store_page {
+	const char *match_id;
+	struct store_bound before, after;
+	unsigned limit;			/* 1 to 500 */
+};
+void message_store_history(struct message_store *s, const struct store_page *p,
+			   store_rows_cb *cb, void *arg);
 /* SET owe = owe_us WHERE id = id AND deliveredAt IS NULL AND owe <> 0 (M4).
  * err 0 whether or not the row still owed. */
 void message_store_set_owe(struct message_store *s, const char *id,

@@ -52,7 +52,15 @@ struct store_batch {
  * states are not looked at, no row is known to be stored. */
 void store_batch_done(struct store_batch *b, int err);
 
-enum store_op_kind { OP_LAST_SENT, OP_DELIVERED, OP_READ, OP_GET, OP_SET_OWE };
+enum store_op_kind {
+	OP_LAST_SENT, OP_DELIVERED, OP_READ, OP_GET, OP_SET_OWE,
+	/* The reads of message_store.h; none changes a row. */
+	OP_MISSED, OP_RECEIPTS, OP_MISSED_COUNT, OP_DUE, OP_UNREAD, OP_HISTORY,
+	OP__COUNT
+};
+
+/* Newest rows of a user that OP_UNREAD looks at. */
+#define STORE_UNREAD_SCAN 5000
 
 struct store_op {
 	enum store_op_kind kind;
@@ -64,9 +72,19 @@ struct store_op {
 	const char (*ids)[MESSAGE_ID_LEN + 1];	/* GET: n, SET_OWE: one */
 	size_t nids;
 	int64_t owe;			/* SET_OWE */
+	const struct store_missed *missed;	/* MISSED: one or more */
+	size_t nmissed;
+	const struct store_missed *one;	/* RECEIPTS, MISSED_COUNT (user, since) */
+	size_t max;			/* MISSED_COUNT */
+	const char *user_id;		/* UNREAD */
+	int64_t now_us;			/* DUE */
+	unsigned limit;			/* DUE */
+	const struct store_page *page;	/* HISTORY */
 	/* The backend's answer. */
 	int64_t sent_at_ms;		/* LAST_SENT */
-	struct store_rows rows;		/* DELIVERED, READ, GET */
+	size_t count;			/* MISSED_COUNT */
+	struct store_rows rows;		/* all others; of MISSED, call says for
+					 * which of missed[] */
 };
 /* err 0, or negative errno: -ENOTCONN nothing was sent, else unknown. */
 void store_op_done(struct store_op *op, int err);

@@ -137,7 +137,7 @@ static void read_result(struct store_op *op, const PGresult *res)
 			store_rows_add(&op->rows, &m,
 				       (unsigned)pg_int(res, i, 0));
 			break;
-		case OP_SET_OWE:
+		default:
 			break;
 		}
 	}
@@ -246,6 +246,9 @@ static void send_op(struct call *c)
 		pg_query(pg, &set_owe, (const char *const[]){ op->ids[0], owe },
 			 on_op, c);
 		return;
+	default:
+		free(c);
+		store_op_done((struct store_op *)op, -ENOTSUP);
 	}
 }
 

@@ -57,7 +57,9 @@ static void on_subscribed(void *arg, bool up)
 
 static void node_start(struct node *n, const char *name, unsigned db)
 {
-	struct router_ops ops = { on_deliver, on_subscribed, n };
+	struct router_ops ops = {
+		.deliver = on_deliver, .subscribed = on_subscribed, .arg = n
+	};
 	struct router_conf conf = { n->instance, &n->conf };
 
 	*n = (struct node){ .in_order = true };
@@ -356,7 +358,9 @@ Test(router, fails_later_when_redis_is_down)
 {
 	struct envelope e = emit("ann", "x");
 	struct node down;
-	struct router_ops ops = { on_deliver, on_subscribed, &down };
+	struct router_ops ops = {
+		.deliver = on_deliver, .subscribed = on_subscribed, .arg = &down
+	};
 	struct router_conf conf = { "host:1:down", &down.conf };
 	struct outcome o = { 0 };
 
@@ -441,7 +445,9 @@ Test(router, subscribes_anew_when_the_subscription_is_silent)
 	struct router_conf conf;
 	struct redis_conf through;
 	struct node n = { .instance = "host:1:silent", .in_order = true };
-	struct router_ops ops = { on_deliver, on_subscribed, &n };
+	struct router_ops ops = {
+		.deliver = on_deliver, .subscribed = on_subscribed, .arg = &n
+	};
 	struct envelope e = emit("ann", "0");
 	pid_t pids[2];
 

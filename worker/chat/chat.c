@@ -152,6 +152,9 @@ void chat_deliver(void *arg, const struct envelope *e)
 	 * says so is still on its way on the other connection. */
 	connect_registered(c, e->user_id);
 	switch (e->kind) {
+	case ENV_CATCH_UP:
+		break;
+	case ENV_RECEIPT:
 	case ENV_EMIT:
 		chat_local(c, user_id, e->event, NULL);
 		break;

@@ -17,6 +17,11 @@
 #include "worker/socketio/socket.h"
 
 struct auth_key;
+struct catch_ups;
+struct emitter;
+struct sweep;
+struct unread;
+struct unrouted;
 struct directory;
 struct message_store;
 struct push_queue;
@@ -26,12 +31,16 @@ struct push_queue;
 #define PUSH_REQUEUE_US (15 * 60 * 1000000LL)
 
 struct chat_conf {
-	const char *src;	/* "host:boot:instance" */
+	const char *src;	/* "host:boot:instance"; a message's own src has
+				 * an ending more once an outcome was unknown */
 	size_t content_max;
 	unsigned user_connections;	/* of a user here; 0: no limit */
 	struct rate_conf message_rate;	/* of a user here */
 	int64_t delivery_timeout_ms;
 	int64_t push_ttl_ms;
+	int64_t push_requeue_ms;
+	int64_t recovery_window_ms;
+	size_t recovery_events;
 	int64_t jwt_leeway_ms;
 };
 
@@ -50,6 +59,11 @@ struct chat {
 	struct list due;	/* ids whose push fell due, see push_due.c */
 	struct task due_task;
 	struct expiry expiry;
+	struct catch_ups *catch_ups;	/* catch_up.c */
+	struct sweep *sweep;		/* sweep.c */
+	struct unrouted *unrouted;	/* unrouted.c */
+	struct unread *unread;		/* unread.c */
+	struct emitter *emitter;	/* NULL: redis_emitter is off */
 	struct buf scratch;	/* frames of one event, reused */
 	struct buf scratch_ack;
 	unsigned ops;		/* sends not yet answered */

@@ -49,12 +49,16 @@ struct device {
 	struct user *user;	/* NULL once the socket is gone */
 	struct sio_socket *socket;	/* NULL once it is gone */
 	struct pendings *pendings;	/* NULL: all is confirmed */
+	struct seen *seen;		/* NULL: sent nothing lately (seen.h) */
+	struct catch_up *catch_up;	/* NULL: it has all (catch_up.h) */
 	int64_t expires_mono_ms;	/* 0: the token has no end */
 	uint32_t since_s;	/* wall clock */
 	uint32_t event_bytes;	/* what unanswered events hold in memory */
 	uint32_t refs;
 	uint16_t events;	/* asked for and not yet answered */
 	bool accepted;		/* CONNECT answered: part of every fan-out */
+	bool explicit_mode;	/* it sends message:received: pongs confirm
+				 * nothing any more (M2) */
 };
 
 struct users {
@@ -86,6 +90,9 @@ struct late_message *user_late_take(struct user *u);
 
 void device_pending_add(struct device *d, uint32_t mark, const char *id,
 			int64_t now_us);
+/* Written to the device, and not yet known to the store as delivered:
+ * confirmations under way included. */
+bool device_pending_has(const struct device *d, const char *id);
 /* How many wait for their confirmation. */
 size_t device_pending_count(const struct device *d);
 /* First entry with a mark up to `mark` (serial order), removed; false: none. */

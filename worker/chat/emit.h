@@ -1,0 +1,34 @@
+/* Events to a device that move its offset (M6), and messages, which are told
+ * from repeats, held back while the device catches up, and followed until they
+ * are confirmed. Whatever else a device is sent goes by sio_send(). */
+#ifndef PW_EMIT_H
+#define PW_EMIT_H
+
+#include "worker/chat/chat.h"
+#include "worker/chat/seen.h"
+
+/* A message as a device is sent it. */
+struct emission {
+	struct slice frame;	/* whole: "42[…]"; the offset is put in */
+	const char *id;		/* the message's */
+	struct place at;
+	bool tracked;		/* message:new to its recipient: confirmed by
+				 * the device; false: the sender's own copy */
+};
+enum emitted {
+	EMIT_WRITTEN,
+	EMIT_HELD,		/* it is catching up: written behind that */
+	EMIT_REPEAT,		/* it was sent this before */
+	EMIT_GONE,		/* its connection is closing */
+};
+enum emitted emit_message(struct device *d, const struct emission *e);
+/* The sender's device was answered message:sent: it knows of this message. */
+bool emit_sent(struct device *d, struct slice frame, const struct place *at);
+/* A receipt, session:ready, an event relayed from another backend: with the
+ * offset as its last argument. */
+bool emit_event(struct device *d, struct slice frame);
+/* The floor of the device's offset (P): 60 s before router_good_us(), or where
+ * it was before it began to catch up. */
+int64_t emit_floor(const struct device *d);
+
+#endif
