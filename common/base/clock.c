@@ -29,11 +29,17 @@ int64_t clock_wall_us(void)
 	return fake_wall_us != -1 ? fake_wall_us : read_us(CLOCK_REALTIME);
 }
 
+#define POS_MS 1024
+
 static struct {
 	int seeded;
 	int64_t offset_us;	/* cluster time - monotonic time */
 	int64_t last_us;	/* last time given out */
 	int64_t last_pos;
+	/* By millisecond, modulo POS_MS: the next pos within it. Goes on where
+	 * it was when its turn comes round: a stream's burst runs ahead of the
+	 * clock, and others come to those milliseconds later. */
+	uint16_t next_within[POS_MS];
 } cluster;
 
 void clock_fake_set(int64_t mono_us, int64_t wall_us)
@@ -78,6 +84,15 @@ int64_t cluster_next_pos(void)
 	if (pos <= cluster.last_pos)
 		pos = cluster.last_pos + 1;
 	cluster.last_pos = pos;
+	return pos;
+}
+
+int64_t cluster_pos_at(int64_t sent_ms)
+{
+	uint16_t *n = &cluster.next_within[sent_ms % POS_MS];
+	int64_t pos = sent_ms * 1000 + *n;
+
+	*n = (uint16_t)((*n + 1) % 1000);
 	return pos;
 }
 

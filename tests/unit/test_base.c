@@ -183,6 +183,37 @@ Test(clock, cluster_never_backward)
 	clock_fake_set(-1, -1);
 }
 
+Test(clock, pos_is_within_the_millisecond_of_sent_at)
+{
+	int64_t now = 1767323045678, seen[1000];
+
+	for (int i = 0; i < 1000; i++) {
+		seen[i] = cluster_pos_at(now);
+		cr_assert_eq(seen[i] / 1000, now);
+		for (int j = 0; j < i; j++)
+			cr_assert_neq(seen[j], seen[i]);
+	}
+	cr_expect_gt(cluster_pos_at(now + 1), seen[999]);
+	cr_expect_lt(cluster_pos_at(now - 1), now * 1000);
+}
+
+/* A stream's burst runs ahead of the clock; others come to those times later. */
+Test(clock, pos_differs_from_that_of_a_stream_ahead)
+{
+	enum { AHEAD = 5000 };
+	static int64_t first[AHEAD];
+	int64_t now = 1767323045678;
+
+	for (int i = 0; i < AHEAD; i++)
+		first[i] = cluster_pos_at(now + i);
+	for (int i = 0; i < AHEAD; i++) {
+		int64_t pos = cluster_pos_at(now + i);
+
+		cr_assert_eq(pos / 1000, now + i);
+		cr_assert_neq(pos, first[i]);
+	}
+}
+
 Test(log, levels)
 {
 	enum log_level l = LOG_LVL_INFO;

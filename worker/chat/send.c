@@ -218,8 +218,8 @@ static void hand_to_store(struct send *s, const char *recipient_id)
 	list_remove(&s->node);
 	s->stream->inflight++;
 	whole.recipient_id = recipient_id;
-	whole.pos = cluster_next_pos();
-	whole.sent_at_ms = stream_next_ms(s->stream, whole.pos / 1000);
+	whole.sent_at_ms = stream_next_ms(s->stream, cluster_now_ms());
+	whole.pos = cluster_pos_at(whole.sent_at_ms);
 	whole.owe = whole.pos + c->conf.delivery_timeout_ms * 1000;
 	whole.chg = whole.pos;
 	whole.src = c->conf.src;
