@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <libpq-fe.h>
-
 #include "common/backend/pg.h"
 #include "common/base/list.h"
 #include "common/base/log.h"
@@ -15,7 +13,7 @@
 #include "common/loop/loop.h"
 #include "worker/directory/coalescer.h"
 #include "worker/directory/listen.h"
-#include "worker/directory/refusal.h"
+#include "worker/directory/peers.h"
 #include "worker/directory/row_cache.h"
 
 struct flush {
@@ -29,6 +27,7 @@ struct directory {
 	struct pg *pg;
 	struct listen *listen;
 	struct row_cache *matches, *names;
+	struct peers *peers;
 	struct coalescer *seen, *message_at;
 	void (*on_change)(void *arg, const char *match_id);
 	void *on_change_arg;
@@ -50,15 +49,6 @@ enum { MATCH_A, MATCH_B, MATCH_LIVE, MATCH__COLS };
 static const struct pg_stmt stmt_names = {
 	.name = "directory_names",
 	.sql = "SELECT id, first_name FROM users WHERE id = ANY($1)",
-	.nparams = 1,
-};
-
-static const struct pg_stmt stmt_peers = {
-	.name = "directory_peers",
-	.sql = "SELECT user_b_id FROM matches WHERE user_a_id = $1"
-	       " AND unmatched_at IS NULL AND user_b_id <> $1"
-	       " UNION SELECT user_a_id FROM matches WHERE user_b_id = $1"
-	       " AND unmatched_at IS NULL AND user_a_id <> $1",
 	.nparams = 1,
 };
 
@@ -218,45 +208,17 @@ void directory_name(struct directory *d, const char *user_id,
 	row_cache_get(d->names, user_id, on_name, call);
 }
 
-struct peers_call {
-	directory_peers_cb *cb;
-	void *arg;
-};
-
-static void on_peers(void *arg, int err, const PGresult *res)
-{
-	struct peers_call *call = arg;
-	const char **ids = NULL;
-	size_t n = 0;
-
-	if (err == 0) {
-		int rows = PQntuples(res);
-
-		ids = mem_alloc(((size_t)rows + 1) * sizeof(*ids));
-		for (int i = 0; i < rows; i++)
-			if (is_user_id(PQgetvalue(res, i, 0)))
-				ids[n++] = PQgetvalue(res, i, 0);
-	} else if (refused_value(err, res)) {
-		err = 0;	/* nobody can have this id */
-	} else if (err != -ECANCELED) {
-		if (err == -EREMOTEIO)
-			log_err("PostgreSQL refuses to read a user's matches: %s",
-				refusal_text(res));
-		err = -EAGAIN;
-	}
-	call->cb(call->arg, err, ids, n);
-	free(ids);
-	free(call);
-}
-
 void directory_peers(struct directory *d, const char *user_id,
 		     directory_peers_cb *cb, void *arg)
 {
-	struct peers_call *call = mem_alloc(sizeof(*call));
+	peers_get(d->peers, user_id, cb, arg);
+}
 
-	call->cb = cb;
-	call->arg = arg;
-	pg_query(d->pg, &stmt_peers, &user_id, on_peers, call);
+void directory_matched(struct directory *d, const char *user_id,
+		       const char *const *others, size_t n,
+		       directory_matched_cb *cb, void *arg)
+{
+	peers_matched(d->peers, user_id, others, n, cb, arg);
 }
 
 void directory_seen(struct directory *d, const char *user_id, int64_t at_ms)
@@ -391,6 +353,7 @@ struct directory *directory_new(struct loop *l, const struct directory_conf *c)
 	d->listen = listen_new(&lc);
 	snprintf(name, sizeof(name), "%s directory", c->name);
 	d->pg = pg_new(l, &pc, on_pg_state, NULL, d);
+	d->peers = peers_new(l, d->pg);
 	d->matches = cache_new(d, c, "matches", &stmt_matches, MATCH__COLS);
 	d->names = cache_new(d, c, "users", &stmt_names, 1);
 	d->seen = times_new(d, c, "last_seen", &stmt_seen);
@@ -410,6 +373,7 @@ void directory_free(struct directory **dp)
 	if (!list_empty(&d->flushes))
 		on_flush_done(d);
 	task_cancel(&d->flush_done);
+	peers_free(&d->peers);
 	row_cache_free(&d->matches);
 	row_cache_free(&d->names);
 	coalescer_free(&d->seen);

@@ -38,7 +38,7 @@ typedef void directory_match_cb(void *arg, int err, const struct match *m);
 void directory_match(struct directory *d, const char *match_id,
 		     directory_match_cb *cb, void *arg);
 /* The others of all live matches of a user. Exactly once, later; -EAGAIN as
- * above. */
+ * above. Not cached; what is asked in one turn of the loop is one query. */
 typedef void directory_peers_cb(void *arg, int err, const char *const *user_ids,
 				size_t n);
 void directory_peers(struct directory *d, const char *user_id,
@@ -49,12 +49,15 @@ typedef void directory_name_cb(void *arg, int err, const char *name);
 void directory_name(struct directory *d, const char *user_id,
 		    directory_name_cb *cb, void *arg);
 
-/* users.last_seen of n users in ms since the epoch, 0: never or no such user;
- * seen[i] belongs to user_ids[i]. Not cached. err 0 or -EAGAIN. */
-typedef void directory_last_seen_cb(void *arg, int err, const int64_t *seen,
-				    size_t n);
-void directory_last_seen(struct directory *d, const char *const *user_ids,
-			 size_t n, directory_last_seen_cb *cb, void *arg);
+/* Which of n others have a live match with user_id, and their users.last_seen
+ * in ms since the epoch (0: never, no such user, or no match); is[i] and seen[i]
+ * belong to others[i], which are copied and differ from each other. Not cached.
+ * Exactly once, later; err 0 or -EAGAIN. */
+typedef void directory_matched_cb(void *arg, int err, const bool *is,
+				  const int64_t *seen, size_t n);
+void directory_matched(struct directory *d, const char *user_id,
+		       const char *const *others, size_t n,
+		       directory_matched_cb *cb, void *arg);
 /* Coalesced: the latest time per row wins, many rows a statement. */
 void directory_seen(struct directory *d, const char *user_id, int64_t at_ms);
 void directory_message_at(struct directory *d, const char *match_id,

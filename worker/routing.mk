@@ -4,6 +4,7 @@ worker_librouting_a_SOURCES = \
 	worker/directory.c worker/directory.h \
 	worker/directory/coalescer.c worker/directory/coalescer.h \
 	worker/directory/listen.c worker/directory/listen.h \
+	worker/directory/peers.c worker/directory/peers.h \
 	worker/directory/refusal.c worker/directory/refusal.h \
 	worker/directory/row_cache.c worker/directory/row_cache.h \
 	worker/presence.c worker/presence.h worker/presence_impl.h \
