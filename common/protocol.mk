@@ -1,6 +1,7 @@
 noinst_LIBRARIES += common/libprotocol.a
 common_libprotocol_a_SOURCES = \
 	common/protocol/auth_token.c common/protocol/auth_token.h \
+	common/protocol/cursor.c common/protocol/cursor.h \
 	common/protocol/eio_packet.c common/protocol/eio_packet.h \
 	common/protocol/eio_payload.c common/protocol/eio_payload.h \
 	common/protocol/envelope.c common/protocol/envelope.h \

@@ -3,6 +3,7 @@ noinst_LIBRARIES += worker/libchatpure.a
 worker_libchatpure_a_SOURCES = \
 	worker/chat/fields.c worker/chat/fields.h \
 	worker/chat/frames.c worker/chat/frames.h \
+	worker/chat/seen.c worker/chat/seen.h \
 	worker/chat/send_rate.c worker/chat/send_rate.h \
 	worker/chat/stream.c worker/chat/stream.h \
 	worker/chat/users.c worker/chat/users.h

@@ -1,6 +1,7 @@
 # Fuzz targets: fuzzers when configured with --enable-fuzzing (make fuzzers), else
 # tests that replay the corpora.
 FUZZERS = \
+	tests/fuzz/fuzz_cursor \
 	tests/fuzz/fuzz_eio_payload \
 	tests/fuzz/fuzz_http_body \
 	tests/fuzz/fuzz_http_head \
@@ -24,6 +25,10 @@ tests_fuzz_libreplay_a_SOURCES = tests/fuzz/replay.c tests/fuzz/fuzz.h
 FUZZ_MAIN = tests/fuzz/libreplay.a
 TESTS += $(FUZZERS)
 endif
+
+tests_fuzz_fuzz_cursor_SOURCES = tests/fuzz/fuzz_cursor.c tests/fuzz/fuzz.h
+tests_fuzz_fuzz_cursor_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_cursor_LDADD = $(FUZZ_MAIN) $(PROTOCOL_LIBS)
 
 tests_fuzz_fuzz_eio_payload_SOURCES = tests/fuzz/fuzz_eio_payload.c tests/fuzz/fuzz.h
 tests_fuzz_fuzz_eio_payload_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)

@@ -1,4 +1,4 @@
-check_PROGRAMS += tests/unit/chat/test_expiry tests/unit/chat/test_push_due tests/unit/chat/test_send tests/unit/chat/test_send_rate tests/unit/chat/test_fields tests/unit/chat/test_frames tests/unit/chat/test_users
+check_PROGRAMS += tests/unit/chat/test_expiry tests/unit/chat/test_push_due tests/unit/chat/test_seen tests/unit/chat/test_send tests/unit/chat/test_send_rate tests/unit/chat/test_fields tests/unit/chat/test_frames tests/unit/chat/test_users
 tests_unit_chat_test_expiry_SOURCES = tests/unit/chat/test_expiry.c
 tests_unit_chat_test_expiry_CFLAGS = $(TEST_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_chat_test_expiry_LDADD = worker/libchat.a worker/libchatpure.a $(LOOP_LIBS) $(TEST_LIBS)
@@ -18,8 +18,11 @@ tests_unit_chat_test_push_due_SOURCES = tests/unit/chat/test_push_due.c
 tests_unit_chat_test_push_due_CFLAGS = $(TEST_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_chat_test_push_due_LDADD = worker/libchat.a worker/libchatpure.a $(STORE_LIBS) \
 	$(IPC_LIBS) $(PROTOCOL_LIBS) $(LOOP_LIBS) $(TEST_LIBS)
+tests_unit_chat_test_seen_SOURCES = tests/unit/chat/test_seen.c
+tests_unit_chat_test_seen_CFLAGS = $(TEST_CFLAGS)
+tests_unit_chat_test_seen_LDADD = worker/libchatpure.a $(PROTOCOL_LIBS) $(TEST_LIBS)
 tests_unit_chat_test_send_SOURCES = tests/unit/chat/test_send.c
 tests_unit_chat_test_send_CFLAGS = $(TEST_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_chat_test_send_LDADD = worker/libchat.a worker/libchatpure.a $(STORE_LIBS) \
 	$(IPC_LIBS) $(PROTOCOL_LIBS) $(LOOP_LIBS) $(TEST_LIBS)
-TESTS += tests/unit/chat/test_expiry tests/unit/chat/test_push_due tests/unit/chat/test_send tests/unit/chat/test_send_rate tests/unit/chat/test_fields tests/unit/chat/test_frames tests/unit/chat/test_users
+TESTS += tests/unit/chat/test_expiry tests/unit/chat/test_push_due tests/unit/chat/test_seen tests/unit/chat/test_send tests/unit/chat/test_send_rate tests/unit/chat/test_fields tests/unit/chat/test_frames tests/unit/chat/test_users

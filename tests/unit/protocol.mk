@@ -2,6 +2,7 @@ check_PROGRAMS += tests/unit/protocol/test_protocol
 tests_unit_protocol_test_protocol_SOURCES = \
 	tests/unit/protocol/exact.h \
 	tests/unit/protocol/test_auth_token.c \
+	tests/unit/protocol/test_cursor.c \
 	tests/unit/protocol/test_eio_packet.c \
 	tests/unit/protocol/test_eio_payload.c \
 	tests/unit/protocol/test_envelope.c \

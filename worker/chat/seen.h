@@ -18,10 +18,12 @@ void seen_free(struct seen **s);
 /* *s may be NULL: empty. Streams whose last pos is up to floor are forgotten
  * when room is needed. */
 void seen_note(struct seen **s, const struct place *at, int64_t floor);
-/* Its stream is known, and was sent up to there or further. */
-bool seen_has(const struct seen *s, const struct place *at);
+/* The last pos that was sent of a stream; 0: not known. */
+int64_t seen_last(const struct seen *s, uint64_t stream);
 /* Takes over what a client brought. */
 void seen_restore(struct seen **s, const struct cursor *c);
+/* Gives the memory back when all in it is up to floor. */
+void seen_trim(struct seen **s, int64_t floor);
 /* The offset: see cursor_write(). */
 void seen_offset(const struct seen *s, int64_t floor, struct buf *out);
 
