@@ -23,9 +23,12 @@
 	"    call('SET', 'socket:' .. user, left[1])\n"                        \
 	"  end\n"                                                              \
 	"end\n"                                                                \
+	/* Its counter begins anew: if it was only asleep it learns by that,   \
+	 * before anything else it is sent, that its routes were gone (M5). */ \
 	"local function claim(inst)\n"                                         \
 	"  local from, to = 'pw:w:' .. inst, 'pw:d:' .. inst\n"                \
 	"  call('ZREM', 'pw:instances', inst)\n"                               \
+	"  call('DEL', 'pw:n:' .. inst)\n"                                     \
 	"  call('SADD', 'pw:dead', inst)\n"                                    \
 	"  if call('EXISTS', to) == 1 then\n"                                  \
 	"    call('SUNIONSTORE', to, to, from)\n"                              \

@@ -219,6 +219,21 @@ void router_read(struct router *r, const char *match_id, const char *user_id,
 	done(r);
 }
 
+int64_t router_good_us(const struct router *r)
+{
+	return router_watch_good_us(r->watch);
+}
+
+unsigned router_losses(const struct router *r)
+{
+	return router_watch_losses(r->watch);
+}
+
+void router_made_good(struct router *r, unsigned lost)
+{
+	router_watch_made_good(r->watch, lost);
+}
+
 struct router *router_new(struct loop *l, struct redis *redis,
 			  const struct router_conf *c,
 			  const struct router_ops *ops)

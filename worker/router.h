@@ -21,10 +21,11 @@ struct router_ops {
 	/* The subscription came (back) or went. */
 	void (*subscribed)(void *arg, bool up);
 	/* Envelopes for this instance were lost, or may have been (counter with
-	 * a gap or begun anew, subscribed anew): what its users were sent since
-	 * router_good_us() must be looked up in the store. Runs before deliver()
-	 * of what comes behind the gap. router_good_us() stands still until
-	 * router_made_good(). */
+	 * a gap or begun anew, subscribed - the first time, too), or routes to it
+	 * (Redis was emptied, or it was taken for dead): they must be registered
+	 * again, and what its users were sent since router_good_us() looked up
+	 * in the store. Runs before deliver() of what comes behind the gap.
+	 * router_good_us() stands still until router_made_good(). */
 	void (*lost)(void *arg);
 	void *arg;
 };
@@ -64,8 +65,8 @@ void router_free(struct router **r);
 void router_send(struct router *r, const struct envelope *e,
 		 enum router_extra extra, router_cb *cb, void *arg);
 /* Cluster time (µs) up to which everything published to this instance has come:
- * that of the last tick it published to itself and got, with no counter missing.
- * 0 until the first one. Never goes back. */
+ * the time (Redis') at which the last tick that came with no counter missing was
+ * published. 0 until the first one. Never goes back. */
 int64_t router_good_us(const struct router *r);
 /* Since the lost() numbered `lost` (router_losses() then) all has been looked
  * up: router_good_us() moves again, unless more was lost meanwhile. */

@@ -117,10 +117,19 @@ struct redis_script route_script = {
 	"return out\n",
 };
 
+/* A counter that is not there was never, or went with the data or with the
+ * instance's record (presence_bury_script): begun at the time, so that it is
+ * neither what the instance saw last nor what would follow that. In tenths of a
+ * millisecond: Lua writes numbers with 14 digits. */
 struct redis_script tick_script = {
 	.name = "tick",
 	.text =
-	"local n = redis.call('GET', 'pw:n:' .. ARGV[1]) or '0'\n"
-	"return redis.call('PUBLISH', 'pw:c:' .. ARGV[1],\n"
-	"                  string.char(1) .. n .. ':~')\n",
+	"local call, key = redis.call, 'pw:n:' .. ARGV[1]\n"
+	"local n, t = call('GET', key), call('TIME')\n"
+	"if not n then\n"
+	"  n = string.format('%d%04d', t[1], t[2] / 100)\n"
+	"  call('SET', key, n)\n"
+	"end\n"
+	"return call('PUBLISH', 'pw:c:' .. ARGV[1], string.char(1) .. n .. ':~' ..\n"
+	"            string.format('%d%06d', t[1], t[2]))\n",
 };

@@ -17,9 +17,10 @@ extern struct redis_script route_script;
 #define ROUTE_PRESENT 2
 #define ROUTE_RECEIVERS_SHIFT 2
 
-/* A tick to our own channel: ENVELOPE_VERSION, counter, ':', ROUTER_TICK.
- * counter is that of the last publish to us, so a lost one shows even when
- * nothing follows it. To a decoder it is an envelope of an unknown kind.
+/* A tick to our own channel: ENVELOPE_VERSION, counter, ':', ROUTER_TICK, Redis
+ * TIME in µs. counter is that of the last publish to us, so a lost one shows
+ * even when nothing follows it. To a decoder it is an envelope of an unknown
+ * kind.
  * ARGV: own instance. Reply: subscribers that got it. */
 extern struct redis_script tick_script;
 #define ROUTER_TICK '~'

@@ -7,6 +7,7 @@
 #include "common/backend/redis.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/ipc/stats.h"
 #include "common/loop/loop.h"
 #include "worker/router_script.h"
 
@@ -22,6 +23,13 @@ struct router_watch {
 	struct tick_call *call;		/* in flight */
 	unsigned missing;		/* ticks published since one came */
 	bool complained;		/* about a bad envelope: once */
+
+	uint64_t counter;		/* of the last that came */
+	bool counting;			/* one has, by this subscription */
+	unsigned subscriptions;
+	unsigned losses;
+	unsigned made_good;		/* the loss up to which all was */
+	int64_t good_us;
 };
 
 /* Outlives its watch if that is freed first. */
@@ -29,30 +37,90 @@ struct tick_call {
 	struct router_watch *watch;
 };
 
-static bool is_tick(struct slice msg)
+/* The digits that s begins with, taken off it. */
+static bool take_number(struct slice *s, uint64_t *out)
 {
-	size_t i = 1;
+	size_t i = 0;
+	uint64_t v = 0;
 
-	if (msg.n < 4 || msg.p[0] != ENVELOPE_VERSION ||
-	    msg.p[msg.n - 1] != ROUTER_TICK || msg.p[msg.n - 2] != ':')
+	for (; i < s->n && s->p[i] >= '0' && s->p[i] <= '9'; i++) {
+		if (__builtin_mul_overflow(v, 10, &v) ||
+		    __builtin_add_overflow(v, s->p[i] - '0', &v))
+			return false;
+	}
+	if (i == 0)
 		return false;
-	while (msg.p[i] >= '0' && msg.p[i] <= '9')
-		i++;
-	return i == msg.n - 2;
+	s->p += i;
+	s->n -= i;
+	*out = v;
+	return true;
+}
+
+/* See tick_script. */
+static bool tick_read(struct slice msg, uint64_t *counter_out, int64_t *us_out)
+{
+	struct slice rest = { msg.p + 1, msg.n - 1 };
+	uint64_t us;
+
+	if (msg.n < 2 || msg.p[0] != ENVELOPE_VERSION ||
+	    !take_number(&rest, counter_out) || rest.n < 2 ||
+	    rest.p[0] != ':' || rest.p[1] != ROUTER_TICK)
+		return false;
+	rest.p += 2;
+	rest.n -= 2;
+	if (!take_number(&rest, &us) || rest.n != 0 || us > INT64_MAX)
+		return false;
+	*us_out = (int64_t)us;
+	return true;
+}
+
+static void lose(struct router_watch *w, const char *why)
+{
+	if (w->subscriptions > 1 || w->counting) {
+		stats_inc(STAT_gaps);
+		if (w->made_good == w->losses)
+			log_warn("envelopes may have been lost: %s", why);
+	}
+	w->losses++;
+	if (w->ops->lost != NULL)
+		w->ops->lost(w->ops->arg);
+}
+
+/* What came has this counter, and what came before it must have had `before`. */
+static void count(struct router_watch *w, uint64_t counter, uint64_t before)
+{
+	bool gap = w->counting && w->counter != before;
+
+	w->counter = counter;
+	w->counting = true;
+	if (gap)
+		lose(w, "not the counter that follows");
+}
+
+static void on_tick_back(struct router_watch *w, uint64_t counter, int64_t us)
+{
+	w->missing = 0;
+	count(w, counter, counter);
+	if (w->made_good == w->losses && w->good_us < us)
+		w->good_us = us;
 }
 
 static void on_message(void *arg, struct slice channel, struct slice msg)
 {
 	struct router_watch *w = arg;
-	struct envelope e;
+	struct envelope e = { 0 };
+	uint64_t counter;
+	int64_t us;
 	int err;
 
 	(void)channel;
-	if (is_tick(msg)) {
-		w->missing = 0;
+	if (tick_read(msg, &counter, &us)) {
+		on_tick_back(w, counter, us);
 		return;
 	}
 	err = envelope_decode(msg, &e);
+	if (e.counter != 0)
+		count(w, e.counter, e.counter - 1);
 	if (err == 0) {
 		w->ops->deliver(w->ops->arg, &e);
 	} else if (!w->complained) {
@@ -63,12 +131,36 @@ static void on_message(void *arg, struct slice channel, struct slice msg)
 	}
 }
 
+/* The first one, too: users may have been registered before it, on the other
+ * connection, while what was published to them found nobody listening. */
 static void on_state(void *arg, bool up)
 {
 	struct router_watch *w = arg;
 
 	w->missing = 0;
+	w->counting = false;
+	w->subscriptions += up;
 	w->ops->subscribed(w->ops->arg, up);
+	if (up)
+		lose(w, "subscribed anew");
+}
+
+int64_t router_watch_good_us(const struct router_watch *w)
+{
+	return w->good_us;
+}
+
+unsigned router_watch_losses(const struct router_watch *w)
+{
+	return w->losses;
+}
+
+void router_watch_made_good(struct router_watch *w, unsigned lost)
+{
+	if (lost == w->losses && w->made_good != lost) {
+		w->made_good = lost;
+		log_debug("what may have been lost was looked up");
+	}
 }
 
 /* The reply is the proof that the tick was published; the message itself may

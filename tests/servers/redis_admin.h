@@ -113,8 +113,9 @@ static inline void admin_close(void)
 	admin = NULL;
 }
 
-/* Cuts the connections of this test that have this name; how many. */
-static inline int admin_kill(const char *name)
+/* Cuts the connections of this test that have this name, and in CLIENT LIST
+ * also `having`; how many. */
+static inline int admin_kill_if(const char *name, const char *having)
 {
 	redisReply *r = admin_do("CLIENT LIST");
 	char want[128];
@@ -127,12 +128,18 @@ static inline int admin_kill(const char *name)
 	snprintf(in_db, sizeof(in_db), " db=%u ", admin_db);
 	for (line = strtok_r(r->str, "\n", &rest); line != NULL;
 	     line = strtok_r(NULL, "\n", &rest)) {
-		if (strstr(line, want) != NULL && strstr(line, in_db) != NULL)
+		if (strstr(line, want) != NULL &&
+		    strstr(line, in_db) != NULL && strstr(line, having) != NULL)
 			n += admin_int("CLIENT KILL ID %s",
 				       strtok(line + 3, " ")) == 1;
 	}
 	freeReplyObject(r);
 	return n;
+}
+
+static inline int admin_kill(const char *name)
+{
+	return admin_kill_if(name, "");
 }
 
 #endif
