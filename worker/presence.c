@@ -50,14 +50,25 @@ static void on_reply(void *arg, int err, const struct redisReply *reply)
 	free(c);
 }
 
-void presence_eval(struct presence *p, struct redis_script *s, int argc,
-		   const struct slice *argv, presence_reply *fn, void *arg)
+static struct call *call_new(struct presence *p, presence_reply *fn, void *arg)
 {
 	struct call *c = mem_alloc(sizeof(*c));
 
 	*c = (struct call){ .p = p, .fn = fn, .arg = arg };
 	list_append(&p->calls, &c->node);
-	redis_eval(p->redis, s, 0, argc, argv, on_reply, c);
+	return c;
+}
+
+void presence_eval(struct presence *p, struct redis_script *s, int argc,
+		   const struct slice *argv, presence_reply *fn, void *arg)
+{
+	redis_eval(p->redis, s, 0, argc, argv, on_reply, call_new(p, fn, arg));
+}
+
+void presence_command(struct presence *p, int argc, const struct slice *argv,
+		      presence_reply *fn, void *arg)
+{
+	redis_command(p->redis, argc, argv, on_reply, call_new(p, fn, arg));
 }
 
 static bool leave_is(const struct map_node *n, const void *user)
@@ -264,6 +275,7 @@ struct presence *presence_new(struct loop *l, struct redis *r,
 	map_init(&p->leaves, leave_is);
 	task_init(&p->flush, LOOP_ROUTE, on_flush, p);
 	redis_script_add(r, &presence_apply_script);
+	presence_ask_init(p);
 	presence_lease_init(p);
 	return p;
 }

@@ -5,7 +5,8 @@
  *   pw:instances              sorted set, instance -> lease expiry (ms, Redis TIME)
  *   pw:w:<instance>           set of users
  *   pw:u:<user>               hash instance -> socket id: where to publish
- *   pw:leaving                sorted set, user -> when he counts as offline */
+ *   pw:leaving                sorted set, user -> when he counts as offline
+ *   pw:lead:<job>             instance that leads in it; with its end */
 #ifndef PW_PRESENCE_H
 #define PW_PRESENCE_H
 
@@ -50,8 +51,8 @@ void presence_enter(struct presence *p, const char *user_id,
 		    const char *socket_id, void (*entered)(void *arg, int err),
 		    void *arg);
 void presence_leave(struct presence *p, const char *user_id);
-/* Which of n users are online. err 0 or as redis_cb; online[i] belongs to
- * user_ids[i]; borrowed. Exactly once, later. user_ids are copied. */
+/* Which of n users are online. err 0 or as redis_cb, then n is 0; online[i]
+ * belongs to user_ids[i]; borrowed. Exactly once, later. user_ids are copied. */
 typedef void presence_online_cb(void *arg, int err, const bool *online,
 				size_t n);
 void presence_online(struct presence *p, const char *const *user_ids, size_t n,

@@ -1,5 +1,6 @@
 /* Inside of presence: presence.c (who enters and leaves), presence_lease.c
- * (staying alive, and clearing up after those who did not), presence_script.c. */
+ * (staying alive, and clearing up after those who did not), presence_ask.c (what
+ * others want to know), presence_script.c. */
 #ifndef PW_PRESENCE_IMPL_H
 #define PW_PRESENCE_IMPL_H
 
@@ -59,11 +60,15 @@ typedef void presence_reply(struct presence *p, int err,
 			    const struct redisReply *reply, void *arg);
 void presence_eval(struct presence *p, struct redis_script *s, int argc,
 		   const struct slice *argv, presence_reply *fn, void *arg);
+/* The same for a plain command. */
+void presence_command(struct presence *p, int argc, const struct slice *argv,
+		      presence_reply *fn, void *arg);
 /* Sends what this turn has collected. */
 void presence_flush(struct presence *p);
 /* Repeats the leaves that Redis has not confirmed. */
 void presence_repeat_leaves(struct presence *p);
 
+void presence_ask_init(struct presence *p);
 void presence_lease_init(struct presence *p);
 void presence_lease_free(struct presence *p);
 

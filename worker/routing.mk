@@ -8,6 +8,7 @@ worker_librouting_a_SOURCES = \
 	worker/directory/refusal.c worker/directory/refusal.h \
 	worker/directory/row_cache.c worker/directory/row_cache.h \
 	worker/presence.c worker/presence.h worker/presence_impl.h \
+	worker/presence_ask.c \
 	worker/presence_lease.c \
 	worker/presence_script.c \
 	worker/router.c worker/router.h \

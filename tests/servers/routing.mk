@@ -19,6 +19,12 @@ tests_servers_test_presence_SOURCES = tests/servers/test_presence.c \
 tests_servers_test_presence_CFLAGS = $(TEST_CFLAGS) $(HIREDIS_CFLAGS)
 tests_servers_test_presence_LDADD = worker/librouting.a $(IPC_LIBS) $(BACKEND_LIBS) $(PROTOCOL_LIBS) $(TEST_LIBS)
 
+check_PROGRAMS += tests/servers/test_presence_ask
+tests_servers_test_presence_ask_SOURCES = tests/servers/test_presence_ask.c \
+	tests/servers/loop_wait.h tests/servers/redis_admin.h
+tests_servers_test_presence_ask_CFLAGS = $(TEST_CFLAGS) $(HIREDIS_CFLAGS)
+tests_servers_test_presence_ask_LDADD = worker/librouting.a $(IPC_LIBS) $(BACKEND_LIBS) $(PROTOCOL_LIBS) $(TEST_LIBS)
+
 check_PROGRAMS += tests/servers/test_push_queue
 tests_servers_test_push_queue_SOURCES = tests/servers/test_push_queue.c \
 	tests/servers/loop_wait.h tests/servers/redis_admin.h

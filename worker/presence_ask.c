@@ -1,0 +1,105 @@
+/* Questions to presence that change nothing about anybody. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <hiredis/hiredis.h>
+
+#include "common/base/mem.h"
+#include "worker/presence_impl.h"
+
+struct question {
+	presence_online_cb *cb;
+	void *arg;
+	size_t n;
+};
+
+static void on_online(struct presence *p, int err, const redisReply *reply,
+		      void *arg)
+{
+	struct question *q = arg;
+	bool *online = NULL;
+
+	(void)p;
+	if (err == 0 && (reply->type != REDIS_REPLY_ARRAY ||
+			 reply->elements < q->n))
+		err = -EREMOTEIO;
+	if (err == 0) {
+		online = mem_zalloc(q->n + 1);
+		for (size_t i = 0; i < q->n; i++)
+			online[i] = reply->element[i]->integer == 1;
+	}
+	q->cb(q->arg, err, online, err == 0 ? q->n : 0);
+	free(online);
+	free(q);
+}
+
+static struct slice text(const char *s)
+{
+	return (struct slice){ s, strlen(s) };
+}
+
+void presence_online(struct presence *p, const char *const *user_ids, size_t n,
+		     presence_online_cb *cb, void *arg)
+{
+	struct slice *argv = mem_alloc((3 + n) * sizeof(*argv));
+	struct question *q = mem_alloc(sizeof(*q));
+	int argc = 0;
+
+	*q = (struct question){ cb, arg, n };
+	argv[argc++] = SLICE("SMISMEMBER");
+	argv[argc++] = SLICE("online:users");
+	for (size_t i = 0; i < n; i++)
+		argv[argc++] = text(user_ids[i]);
+	if (n == 0)
+		argv[argc++] = SLICE("");	/* it wants to be asked something */
+	presence_command(p, argc, argv, on_online, q);
+	free(argv);
+}
+
+/* ARGV: job, own instance, hold_ms. Reply: 1 if it leads. */
+static struct redis_script lead_script = {
+	.name = "presence-lead",
+	.text =
+	"local key = 'pw:lead:' .. ARGV[1]\n"
+	"local leader = redis.call('GET', key)\n"
+	"if leader and leader ~= ARGV[2] then return 0 end\n"
+	"redis.call('SET', key, ARGV[2], 'PX', ARGV[3])\n"
+	"return 1\n",
+};
+
+struct candidacy {
+	void (*cb)(void *arg, int err, bool yes);
+	void *arg;
+};
+
+static void on_lead(struct presence *p, int err, const redisReply *reply,
+		    void *arg)
+{
+	struct candidacy *c = arg;
+
+	(void)p;
+	if (err == 0 && reply->type != REDIS_REPLY_INTEGER)
+		err = -EREMOTEIO;
+	c->cb(c->arg, err, err == 0 && reply->integer == 1);
+	free(c);
+}
+
+void presence_lead(struct presence *p, const char *job, unsigned hold_ms,
+		   void (*cb)(void *arg, int err, bool yes), void *arg)
+{
+	struct candidacy *c = mem_alloc(sizeof(*c));
+	char ms[16];
+	struct slice argv[3] = { text(job), text(p->instance) };
+
+	*c = (struct candidacy){ cb, arg };
+	snprintf(ms, sizeof(ms), "%u", hold_ms);
+	argv[2] = text(ms);
+	presence_eval(p, &lead_script, 3, argv, on_lead, c);
+}
+
+void presence_ask_init(struct presence *p)
+{
+	redis_script_add(p->redis, &lead_script);
+}
