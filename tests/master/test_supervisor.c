@@ -189,7 +189,7 @@ Test(supervisor, a_lost_listener_is_lent_again)
 	rig_stop(&r);
 }
 
-/* The borrower dies in its turn: the next takes both. */
+/* The borrower dies in its turn, and stays away: the next takes both. */
 Test(supervisor, a_dead_borrower_is_replaced)
 {
 	struct rig r;
@@ -198,10 +198,14 @@ Test(supervisor, a_dead_borrower_is_replaced)
 	rig_set(&r, "crash.1");
 	kill((pid_t)rig_slot(&r, 1, "pid"), SIGKILL);
 	cr_assert(rig_saw(&r, "events", 10000, "lend 1 to 2 fd yes"));
+	rig_set(&r, "crash.2");
 	kill((pid_t)rig_slot(&r, 2, "pid"), SIGKILL);
 	cr_assert(rig_saw(&r, "events", 10000, "lend 1 to 0 fd yes"));
+	cr_assert(rig_saw(&r, "events", 10000, "lend 2 to 0 fd yes"));
 	rig_unset(&r, "crash.1");
+	rig_unset(&r, "crash.2");
 	cr_assert(rig_saw(&r, "events", 20000, "unlend 1 from 0"));
+	cr_assert(rig_saw(&r, "events", 20000, "unlend 2 from 0"));
 	rig_stop(&r);
 }
 
