@@ -11,6 +11,8 @@ common_libstore_a_SOURCES = \
 	common/store/store_mongo.c common/store/store_mongo.h \
 	common/store/store_pg.c common/store/store_pg.h \
 	common/store/store_pg_ops.c \
+	common/store/store_pg_reads.c \
 	common/store/store_pg_schema.c \
+	common/store/store_requests.c common/store/store_requests.h \
 	common/store/store_rows.c
 common_libstore_a_CFLAGS = $(AM_CFLAGS) $(PQ_CFLAGS) $(MONGOC_CFLAGS) $(CRYPTO_CFLAGS)

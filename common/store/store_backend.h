@@ -14,6 +14,13 @@
 #include "common/store/message.h"
 #include "common/store/message_store.h"
 
+enum store_op_kind {
+	OP_LAST_SENT, OP_DELIVERED, OP_READ, OP_GET, OP_SET_OWE,
+	/* The reads of message_store.h; none changes a row. */
+	OP_MISSED, OP_RECEIPTS, OP_MISSED_COUNT, OP_DUE, OP_UNREAD, OP_HISTORY,
+	OP__COUNT
+};
+
 /* Rows read or changed; owns copies. Zero-initialised is empty. */
 struct store_rows {
 	struct message *v;	/* strings belong to owned[] */
@@ -24,8 +31,11 @@ struct store_rows {
 };
 void store_rows_add(struct store_rows *r, const struct message *m,
 		    unsigned call);
-/* In order of pos. */
-void store_rows_sort(struct store_rows *r);
+/* Row i of another, which keeps its place there but no longer its strings. */
+void store_rows_move(struct store_rows *to, struct store_rows *from, size_t i);
+/* In the order that message_store.h says for an operation of this kind: a
+ * backend may report rows in any. Not before they are grouped: call[] stays. */
+void store_rows_sort(struct store_rows *r, enum store_op_kind kind);
 void store_rows_free(struct store_rows *r);
 
 enum store_row_state {
@@ -51,13 +61,6 @@ struct store_batch {
  * or more unsuitable rows, which the store finds by halving. Any other: the
  * states are not looked at, no row is known to be stored. */
 void store_batch_done(struct store_batch *b, int err);
-
-enum store_op_kind {
-	OP_LAST_SENT, OP_DELIVERED, OP_READ, OP_GET, OP_SET_OWE,
-	/* The reads of message_store.h; none changes a row. */
-	OP_MISSED, OP_RECEIPTS, OP_MISSED_COUNT, OP_DUE, OP_UNREAD, OP_HISTORY,
-	OP__COUNT
-};
 
 /* Newest rows of a user that OP_UNREAD looks at. */
 #define STORE_UNREAD_SCAN 5000

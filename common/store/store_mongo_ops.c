@@ -344,5 +344,8 @@ void mongo_op_run(struct mongo_job *job, mongoc_collection_t *c)
 		[OP_SET_OWE] = set_owe,
 	};
 
-	job->err = run[job->op->kind](job, c);
+	job->err = job->op->kind < ARRAY_SIZE(run) &&
+				   run[job->op->kind] != NULL ?
+			   run[job->op->kind](job, c) :
+			   -ENOTSUP;
 }

@@ -22,7 +22,8 @@ static const char *const setup[] = {
 	" ('client_min_messages', 'warning'),"
 	" ('plan_cache_mode', 'force_generic_plan'),"
 	" ('enable_seqscan', 'off'), ('enable_bitmapscan', 'off'),"
-	" ('enable_sort', 'off'), ('enable_nestloop', 'off'),"
+	" ('enable_sort', 'off'), ('enable_incremental_sort', 'off'),"
+	" ('enable_nestloop', 'off'),"
 	" ('enable_mergejoin', 'off'), ('jit', 'off')) AS s (name, value)",
 	NULL,
 };
@@ -115,7 +116,7 @@ static void on_present(void *arg, int err, const PGresult *res)
 			struct message m;
 			struct store_row *row;
 
-			store_pg_row(res, i, &m);
+			store_pg_row(res, i, 0, &m);
 			row = find_row(c->batch, m.id);
 			if (row == NULL || row->state == ROW_PRESENT)
 				continue;

@@ -41,11 +41,18 @@ void store_pg_schema_start(struct store_pg *be);
 void store_pg_schema_lost(struct store_pg *be);
 
 void store_pg_run(void *be, struct store_op *op);
+/* Those of OP_MISSED and behind; the connection is up. */
+void store_pg_read(struct store_pg *be, struct store_op *op);
 
 /* For a query's answer: 0; -EINVAL: a value of a row is not storable;
  * -EAGAIN: the server asks to try again (deadlock); other codes as from pg.h.
  * What an operator must see is logged, once. */
 int store_pg_error(struct store_pg *be, int err, const PGresult *res);
+
+/* A condition that no index shall answer: the rows are found by another, and
+ * this is only looked at then. Written plainly, the planner might read the whole
+ * of an index that was small when it planned. */
+#define STORE_PG_IS(col, value) col " || '' = " value
 
 /* The columns of a whole row, in the order that store_pg_row() reads. */
 #define STORE_PG_MS(col) "round(extract(epoch FROM " col ") * 1000)::bigint"
@@ -53,8 +60,8 @@ int store_pg_error(struct store_pg *be, int err, const PGresult *res);
 	"id, match_id, sender_id, recipient_id, content, type, media_url, " \
 	"temp_id, " STORE_PG_MS("sent_at") ", pos, src, owe, chg, "         \
 	STORE_PG_MS("delivered_at") ", " STORE_PG_MS("read_at")
-/* Strings are borrowed from res. */
-void store_pg_row(const PGresult *res, int row, struct message *out);
+/* col is the first of them. Strings are borrowed from res. */
+void store_pg_row(const PGresult *res, int row, int col, struct message *out);
 /* Whole rows by id; also used to read what an insert met. $1: text[] */
 extern const struct pg_stmt store_pg_get;
 

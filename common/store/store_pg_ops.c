@@ -1,4 +1,4 @@
-/* Everything but inserts, on one connection. */
+/* What is found by id, and what changes rows, on one connection. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,10 +18,7 @@
 	"m.chg, " STORE_PG_MS("m.delivered_at") ", "                 \
 	STORE_PG_MS("m.read_at") ", m.pos"
 
-/* Conditions that no index shall answer: the rows are found by id, and these
- * only looked at then. Written plainly, the planner might read the whole of an
- * index that was small when it planned. */
-#define IS(col, value) col " || '' = " value
+/* As STORE_PG_IS. */
 #define UNDELIVERED "coalesce(m.delivered_at, '-infinity') = '-infinity'"
 #define OWING "m.owe + 0 <> 0"
 
@@ -35,7 +32,7 @@ const struct pg_stmt store_pg_get = {
 static const struct pg_stmt last_sent = {
 	.name = "store_last_sent",
 	.sql = "SELECT " STORE_PG_MS("sent_at") " FROM messages "
-	       "WHERE match_id = $1 AND " IS("sender_id", "$2") " "
+	       "WHERE match_id = $1 AND " STORE_PG_IS("sender_id", "$2") " "
 	       "ORDER BY sent_at DESC, id DESC LIMIT 1",
 	.nparams = 2,
 };
@@ -47,7 +44,7 @@ static const struct pg_stmt delivered = {
 	       "FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[],"
 	       " $5::int[]) AS u (id, recipient_id, at_ms, chg, call) "
 	       "WHERE m.id = ANY($1::text[]) AND m.id = u.id AND "
-	       IS("m.recipient_id", "u.recipient_id") " AND " UNDELIVERED " "
+	       STORE_PG_IS("m.recipient_id", "u.recipient_id") " AND " UNDELIVERED " "
 	       "RETURNING u.call, " CHANGED,
 	.nparams = 5,
 };
@@ -57,8 +54,8 @@ static const struct pg_stmt mark_read = {
 	.sql = "UPDATE messages m SET read_at = " AT("$4") ","
 	       " delivered_at = coalesce(delivered_at, " AT("$4") "),"
 	       " owe = 0, chg = $5::bigint "
-	       "WHERE m.id = ANY($1::text[]) AND " IS("m.match_id", "$2")
-	       " AND " IS("m.recipient_id", "$3") " AND m.read_at IS NULL "
+	       "WHERE m.id = ANY($1::text[]) AND " STORE_PG_IS("m.match_id", "$2")
+	       " AND " STORE_PG_IS("m.recipient_id", "$3") " AND m.read_at IS NULL "
 	       "RETURNING 0, " CHANGED,
 	.nparams = 5,
 };
@@ -80,26 +77,26 @@ static const char *get_str(const PGresult *res, int row, int col)
 	return PQgetisnull(res, row, col) ? NULL : PQgetvalue(res, row, col);
 }
 
-void store_pg_row(const PGresult *res, int row, struct message *out)
+void store_pg_row(const PGresult *res, int row, int col, struct message *out)
 {
 	*out = (struct message){
-		.match_id = PQgetvalue(res, row, 1),
-		.sender_id = PQgetvalue(res, row, 2),
-		.recipient_id = PQgetvalue(res, row, 3),
-		.content = pg_text(res, row, 4),
-		.media_url = get_str(res, row, 6),
-		.temp_id = get_str(res, row, 7),
-		.sent_at_ms = pg_int(res, row, 8),
-		.pos = pg_int(res, row, 9),
-		.src = PQgetvalue(res, row, 10),
-		.owe = pg_int(res, row, 11),
-		.chg = pg_int(res, row, 12),
-		.delivered_at_ms = pg_int(res, row, 13),
-		.read_at_ms = pg_int(res, row, 14),
+		.match_id = PQgetvalue(res, row, col + 1),
+		.sender_id = PQgetvalue(res, row, col + 2),
+		.recipient_id = PQgetvalue(res, row, col + 3),
+		.content = pg_text(res, row, col + 4),
+		.media_url = get_str(res, row, col + 6),
+		.temp_id = get_str(res, row, col + 7),
+		.sent_at_ms = pg_int(res, row, col + 8),
+		.pos = pg_int(res, row, col + 9),
+		.src = PQgetvalue(res, row, col + 10),
+		.owe = pg_int(res, row, col + 11),
+		.chg = pg_int(res, row, col + 12),
+		.delivered_at_ms = pg_int(res, row, col + 13),
+		.read_at_ms = pg_int(res, row, col + 14),
 	};
-	snprintf(out->id, sizeof(out->id), "%s", PQgetvalue(res, row, 0));
+	snprintf(out->id, sizeof(out->id), "%s", PQgetvalue(res, row, col));
 	/* What another program wrote there is shown as text. */
-	if (message_type_parse(pg_text(res, row, 5), &out->type) != 0)
+	if (message_type_parse(pg_text(res, row, col + 5), &out->type) != 0)
 		out->type = MSG_TEXT;
 }
 
@@ -128,7 +125,7 @@ static void read_result(struct store_op *op, const PGresult *res)
 			op->sent_at_ms = pg_int(res, i, 0);
 			break;
 		case OP_GET:
-			store_pg_row(res, i, &m);
+			store_pg_row(res, i, 0, &m);
 			store_rows_add(&op->rows, &m, 0);
 			break;
 		case OP_DELIVERED:
@@ -247,8 +244,7 @@ static void send_op(struct call *c)
 			 on_op, c);
 		return;
 	default:
-		free(c);
-		store_op_done((struct store_op *)op, -ENOTSUP);
+		return;
 	}
 }
 
@@ -259,6 +255,10 @@ void store_pg_run(void *arg, struct store_op *op)
 
 	if (!be->schema_ready || !be->ops.up) {
 		store_op_done(op, -ENOTCONN);
+		return;
+	}
+	if (op->kind >= OP_MISSED) {
+		store_pg_read(be, op);
 		return;
 	}
 	c = mem_alloc(sizeof(*c));

@@ -17,11 +17,13 @@
 #define RETRY_MS 2000
 
 /* Name, and what it is on. Undelivered and owing rows are few: their indexes
- * hold only those. */
+ * hold only those. That of the undelivered has the id, too, for the planner: it
+ * alone gives their order without sorting, so it is not passed over for that of
+ * all rows, which is the same otherwise (store_pg_reads.c). */
 #define INDEXES(X)                                                         \
 	X("messages_history_idx", "(match_id, sent_at, id)")               \
 	X("messages_undelivered_idx",                                      \
-	  "(recipient_id, pos) WHERE delivered_at IS NULL")                \
+	  "(recipient_id, pos, id) WHERE delivered_at IS NULL")                \
 	X("messages_recipient_idx", "(recipient_id, pos)")                 \
 	X("messages_sender_idx", "(sender_id, chg)")                       \
 	X("messages_owe_idx", "(owe) WHERE owe <> 0")

@@ -4,8 +4,7 @@
 #include "common/base/mem.h"
 #include "common/store/store_backend.h"
 
-void store_rows_add(struct store_rows *r, const struct message *m,
-		    unsigned call)
+static void add_owned(struct store_rows *r, struct message *m, unsigned call)
 {
 	if (r->n == r->cap) {
 		r->cap = r->cap != 0 ? 2 * r->cap : 8;
@@ -13,24 +12,72 @@ void store_rows_add(struct store_rows *r, const struct message *m,
 		r->call = mem_realloc(r->call, r->cap * sizeof(*r->call));
 		r->owned = mem_realloc(r->owned, r->cap * sizeof(*r->owned));
 	}
-	r->owned[r->n] = message_dup(m);
-	r->v[r->n] = *r->owned[r->n];
+	r->owned[r->n] = m;
+	r->v[r->n] = *m;
 	r->call[r->n] = call;
 	r->n++;
+}
+
+void store_rows_add(struct store_rows *r, const struct message *m,
+		    unsigned call)
+{
+	add_owned(r, message_dup(m), call);
+}
+
+void store_rows_move(struct store_rows *to, struct store_rows *from, size_t i)
+{
+	add_owned(to, from->owned[i], 0);
+	from->owned[i] = NULL;
+}
+
+static int by_number(int64_t x, int64_t y, const struct message *a,
+		     const struct message *b)
+{
+	if (x != y)
+		return x < y ? -1 : 1;
+	return strcmp(a->id, b->id);
 }
 
 static int by_pos(const void *a, const void *b)
 {
 	const struct message *x = a, *y = b;
 
-	return x->pos < y->pos ? -1 : x->pos > y->pos;
+	return by_number(x->pos, y->pos, x, y);
+}
+
+static int by_chg(const void *a, const void *b)
+{
+	const struct message *x = a, *y = b;
+
+	return by_number(x->chg, y->chg, x, y);
+}
+
+static int by_owe(const void *a, const void *b)
+{
+	const struct message *x = a, *y = b;
+
+	return by_number(x->owe, y->owe, x, y);
+}
+
+static int by_sent_at(const void *a, const void *b)
+{
+	const struct message *x = a, *y = b;
+
+	return by_number(x->sent_at_ms, y->sent_at_ms, x, y);
 }
 
 /* call[] is for grouping, which is over when rows are handed to a caller. */
-void store_rows_sort(struct store_rows *r)
+void store_rows_sort(struct store_rows *r, enum store_op_kind kind)
 {
+	static int (*const order[OP__COUNT])(const void *, const void *) = {
+		[OP_RECEIPTS] = by_chg,
+		[OP_DUE] = by_owe,
+		[OP_HISTORY] = by_sent_at,
+	};
+
 	if (r->n > 1)
-		qsort(r->v, r->n, sizeof(r->v[0]), by_pos);
+		qsort(r->v, r->n, sizeof(r->v[0]),
+		      order[kind] != NULL ? order[kind] : by_pos);
 }
 
 void store_rows_free(struct store_rows *r)

@@ -1,0 +1,335 @@
+/* The reads of many rows. Each goes along one index in that index's order and
+ * ends at its limit, so it costs what it reports, however many rows the user or
+ * the table has: what is not in that order would be sorted, and sorting is off
+ * (setup in store_pg.c), which decides for the planner. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <libpq-fe.h>
+
+#include "common/base/buf.h"
+#include "common/base/mem.h"
+#include "common/store/store_pg.h"
+
+#define PARAMS_MAX 6
+#define FOREVER "9223372036854775807"
+/* How far a row's chg may be behind its pos, in µs: a burst's pos run ahead of
+ * the clock (M0) that a confirmation takes its chg from. */
+#define AHEAD "60000000"
+
+/* Behind (pos, id) within an index on pos: from that pos on, and of the rows of
+ * that pos those of greater ids, which an index need not find. */
+#define BEHIND(num, at, id_at) "(" num " > " at " OR id > " id_at ")"
+
+/* Undelivered rows up to since, then what came after it, delivered or not: a
+ * row is in one part only. Ties of the last pos come too; the LIMIT around cuts
+ * them. There is no index on (sender, pos): chg leads to the rows, which are
+ * sorted; they are those of the recovery window at most. */
+static const struct pg_stmt missed = {
+	.name = "store_missed",
+	.sql =
+	"SELECT nth - 1, " STORE_PG_ROW " FROM unnest($1::text[], $2::bigint[],"
+	" $3::bigint[], $4::text[], $5::int[]) WITH ORDINALITY"
+	" AS u (who, since, behind, behind_id, room, nth), LATERAL ("
+	"SELECT * FROM ("
+	"(SELECT * FROM messages WHERE recipient_id = who"
+	" AND delivered_at IS NULL AND pos >= greatest(behind, 1)"
+	" AND pos <= coalesce(nullif(since, 0), " FOREVER ")"
+	" AND " BEHIND("pos", "behind", "behind_id")
+	" ORDER BY pos, id LIMIT room) "
+	"UNION ALL "
+	"(SELECT * FROM messages WHERE since > 0 AND recipient_id = who"
+	" AND pos >= greatest(since + 1, behind)"
+	" AND " BEHIND("pos", "behind", "behind_id")
+	" ORDER BY pos FETCH FIRST (room) ROWS WITH TIES) "
+	"UNION ALL "
+	"(SELECT * FROM messages WHERE since > 0 AND sender_id = who"
+	" AND chg >= greatest(since + 1, behind - " AHEAD ")"
+	" AND pos >= greatest(since + 1, behind)"
+	" AND " BEHIND("pos", "behind", "behind_id")
+	" AND recipient_id || '' <> who ORDER BY pos, id LIMIT room)"
+	") AS part ORDER BY pos, id LIMIT room) AS m",
+	.nparams = 5,
+};
+
+static const struct pg_stmt receipts = {
+	.name = "store_receipts",
+	.sql =
+	"SELECT 0, " STORE_PG_ROW " FROM ("
+	"SELECT * FROM messages WHERE sender_id = $1"
+	" AND chg >= greatest($2::bigint + 1, $3::bigint)"
+	" AND " BEHIND("chg", "$3::bigint", "$4")
+	" AND delivered_at IS NOT NULL AND pos > 0"
+	" ORDER BY chg FETCH FIRST ($5::bigint) ROWS WITH TIES"
+	") AS m ORDER BY chg, id LIMIT $5::bigint",
+	.nparams = 5,
+};
+
+/* A row of the user's own whose chg is greater than since was sent or delivered
+ * after it, or both: it counts at least once, so max rows are enough. */
+static const struct pg_stmt missed_count = {
+	.name = "store_missed_count",
+	.sql =
+	"SELECT (SELECT count(*) FROM (SELECT FROM messages"
+	" WHERE recipient_id = $1 AND delivered_at IS NULL AND pos >= 1"
+	" AND pos <= $2::bigint ORDER BY pos, id LIMIT $3::bigint) AS a)"
+	" + (SELECT count(*) FROM (SELECT FROM messages"
+	" WHERE recipient_id = $1 AND pos > $2::bigint"
+	" ORDER BY pos LIMIT $3::bigint) AS b)"
+	" + (SELECT coalesce(sum((pos > $2::bigint AND recipient_id <> $1)::int"
+	" + (pos > 0 AND delivered_at IS NOT NULL)::int), 0) FROM ("
+	"SELECT pos, recipient_id, delivered_at FROM messages"
+	" WHERE sender_id = $1 AND chg > $2::bigint"
+	" ORDER BY chg LIMIT $3::bigint) AS c)",
+	.nparams = 3,
+};
+
+static const struct pg_stmt due = {
+	.name = "store_due",
+	.sql =
+	"SELECT 0, " STORE_PG_ROW " FROM messages WHERE owe <> 0"
+	" AND owe <= $1::bigint AND delivered_at IS NULL AND pos > 0"
+	" ORDER BY owe LIMIT $2::bigint",
+	.nparams = 2,
+};
+
+static const struct pg_stmt unread = {
+	.name = "store_unread",
+	.sql =
+	"SELECT id, match_id, pos FROM ("
+	"SELECT id, match_id, pos, read_at FROM messages"
+	" WHERE recipient_id = $1 AND pos > 0"
+	" ORDER BY pos DESC LIMIT $2::bigint) AS m WHERE read_at IS NULL",
+	.nparams = 2,
+};
+
+/* $1 the match; from behind (the time of row $2 or $3, $2) and before (of row
+ * $4 or $5, $4), times in ms. Nothing comes when there is no such row. */
+#define BOUND(id, ms)                                                       \
+	"(coalesce((SELECT sent_at FROM messages AS b WHERE b.id = " id     \
+	" AND " STORE_PG_IS("b.match_id", "$1") "), timestamptz 'epoch' + " \
+	ms "::bigint * interval '1 millisecond'), " id ")"
+#define HISTORY                                                            \
+	"SELECT 0, " STORE_PG_ROW " FROM messages WHERE match_id = $1"     \
+	" AND (sent_at, id) > " BOUND("$2", "$3")                          \
+	" AND (sent_at, id) < " BOUND("$4", "$5")
+
+static const struct pg_stmt history_up = {
+	.name = "store_history_up",
+	.sql = HISTORY " ORDER BY sent_at, id LIMIT $6::bigint",
+	.nparams = 6,
+};
+
+static const struct pg_stmt history_down = {
+	.name = "store_history_down",
+	.sql = HISTORY " ORDER BY sent_at DESC, id DESC LIMIT $6::bigint",
+	.nparams = 6,
+};
+
+static const struct pg_stmt bounds = {
+	.name = "store_bounds",
+	.sql = "SELECT count(*) FROM messages WHERE id = ANY($2::text[]) AND "
+	       STORE_PG_IS("match_id", "$1"),
+	.nparams = 2,
+};
+
+/* Times no row has; PostgreSQL's own infinity cannot be reckoned with. */
+#define BEFORE_ALL_MS (-62135596800000)	/* the year 1 */
+#define AFTER_ALL_MS 253402300799999	/* 9999 */
+
+struct call {
+	struct store_pg *be;
+	struct store_op *op;
+};
+
+/* Numbers as parameters. */
+struct numbers {
+	char text[PARAMS_MAX][24];
+	unsigned n;
+};
+
+static const char *number(struct numbers *x, int64_t v)
+{
+	char *text = x->text[x->n++];
+
+	snprintf(text, sizeof(x->text[0]), "%lld", (long long)v);
+	return text;
+}
+
+static void done(struct call *c, int err)
+{
+	struct store_op *op = c->op;
+
+	free(c);
+	store_op_done(op, err);
+}
+
+static void add_whole(struct store_op *op, const PGresult *res, int i)
+{
+	struct message m;
+
+	store_pg_row(res, i, 1, &m);
+	store_rows_add(&op->rows, &m, (unsigned)pg_int(res, i, 0));
+}
+
+static void add_unread(struct store_op *op, const PGresult *res, int i)
+{
+	struct message m = { .match_id = PQgetvalue(res, i, 1),
+			     .pos = pg_int(res, i, 2) };
+
+	snprintf(m.id, sizeof(m.id), "%s", PQgetvalue(res, i, 0));
+	store_rows_add(&op->rows, &m, 0);
+}
+
+static void on_bounds(void *arg, int err, const PGresult *res)
+{
+	struct call *c = arg;
+	const struct store_page *p = c->op->page;
+	int want = (p->before.id[0] != '\0') +
+		   (p->after.id[0] != '\0' &&
+		    strcmp(p->before.id, p->after.id) != 0);
+
+	err = store_pg_error(c->be, err, res);
+	if (err == 0 && pg_int(res, 0, 0) < want)
+		err = -ENOENT;
+	done(c, err);
+}
+
+/* An empty page: its end was reached, or a bound is not of this match. */
+static void check_bounds(struct call *c)
+{
+	const struct store_page *p = c->op->page;
+	struct buf ids = { 0 };
+
+	pg_array_add(&ids, p->before.id, strlen(p->before.id));
+	pg_array_add(&ids, p->after.id, strlen(p->after.id));
+	pg_array_end(&ids);
+	pg_query(c->be->ops.pg, &bounds,
+		 (const char *const[]){ p->match_id, ids.p }, on_bounds, c);
+	buf_free(&ids);
+}
+
+static void on_read(void *arg, int err, const PGresult *res)
+{
+	struct call *c = arg;
+	struct store_op *op = c->op;
+	int n;
+
+	err = store_pg_error(c->be, err, res);
+	if (err != 0) {
+		done(c, err);
+		return;
+	}
+	if (op->kind == OP_MISSED_COUNT) {
+		size_t count = (size_t)pg_int(res, 0, 0);
+
+		op->count = count < op->max ? count : op->max;
+		done(c, 0);
+		return;
+	}
+	n = PQntuples(res);
+	for (int i = 0; i < n; i++)
+		if (op->kind == OP_UNREAD)
+			add_unread(op, res, i);
+		else
+			add_whole(op, res, i);
+	if (n == 0 && op->kind == OP_HISTORY &&
+	    (op->page->before.id[0] != '\0' || op->page->after.id[0] != '\0'))
+		check_bounds(c);
+	else
+		done(c, 0);
+}
+
+static void send_missed(struct call *c)
+{
+	struct buf a[5] = { { 0 } };
+	const char *params[5];
+
+	for (size_t i = 0; i < c->op->nmissed; i++) {
+		const struct store_missed *m = &c->op->missed[i];
+
+		pg_array_add(&a[0], m->user_id, strlen(m->user_id));
+		store_pg_add_int(&a[1], m->since);
+		store_pg_add_int(&a[2], m->after_pos);
+		pg_array_add(&a[3], m->after_id, strlen(m->after_id));
+		store_pg_add_int(&a[4], m->limit);
+	}
+	for (int i = 0; i < 5; i++) {
+		pg_array_end(&a[i]);
+		params[i] = a[i].p;
+	}
+	pg_query(c->be->ops.pg, &missed, params, on_read, c);
+	for (int i = 0; i < 5; i++)
+		buf_free(&a[i]);
+}
+
+/* Of a time bound all rows of that ms are left out: behind it is before the
+ * next one. */
+static const char *bound_ms(struct numbers *x, const struct store_bound *b,
+			    int64_t open, int more)
+{
+	if (b->id[0] != '\0')
+		return NULL;
+	return number(x, b->at_ms != 0 ? b->at_ms + more : open);
+}
+
+static void send_history(struct call *c)
+{
+	const struct store_page *p = c->op->page;
+	bool up = p->after.id[0] != '\0' || p->after.at_ms != 0;
+	struct numbers x = { .n = 0 };
+
+	pg_query(c->be->ops.pg, up ? &history_up : &history_down,
+		 (const char *const[]){
+			 p->match_id, p->after.id,
+			 bound_ms(&x, &p->after, BEFORE_ALL_MS, 1), p->before.id,
+			 bound_ms(&x, &p->before, AFTER_ALL_MS, 0),
+			 number(&x, p->limit) },
+		 on_read, c);
+}
+
+void store_pg_read(struct store_pg *be, struct store_op *op)
+{
+	const struct store_missed *one = op->one;
+	struct call *c = mem_alloc(sizeof(*c));
+	struct numbers x = { .n = 0 };
+	const struct pg_stmt *stmt;
+	const char *params[PARAMS_MAX];
+
+	*c = (struct call){ be, op };
+	switch (op->kind) {
+	case OP_MISSED:
+		send_missed(c);
+		return;
+	case OP_HISTORY:
+		send_history(c);
+		return;
+	case OP_RECEIPTS:
+		stmt = &receipts;
+		params[0] = one->user_id;
+		params[1] = number(&x, one->since);
+		params[2] = number(&x, one->after_pos);
+		params[3] = one->after_id;
+		params[4] = number(&x, one->limit);
+		break;
+	case OP_MISSED_COUNT:
+		stmt = &missed_count;
+		params[0] = one->user_id;
+		params[1] = number(&x, one->since);
+		params[2] = number(&x, (int64_t)op->max);
+		break;
+	case OP_DUE:
+		stmt = &due;
+		params[0] = number(&x, op->now_us);
+		params[1] = number(&x, op->limit);
+		break;
+	default:	/* OP_UNREAD */
+		stmt = &unread;
+		params[0] = op->user_id;
+		params[1] = number(&x, STORE_UNREAD_SCAN);
+		break;
+	}
+	pg_query(be->ops.pg, stmt, params, on_read, c);
+}
