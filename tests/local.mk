@@ -59,6 +59,9 @@ EXTRA_DIST += tests/run tests/killed-quickstart \
 # What the public Socket.IO suites are run against.
 include tests/conformance/local.mk
 
+# Processes killed and stopped under load.
+include tests/faults/local.mk
+
 # Parsers and state machines against any bytes at all.
 include tests/fuzz/local.mk
 
