@@ -3,6 +3,7 @@ noinst_LIBRARIES += worker/libchatpure.a
 worker_libchatpure_a_SOURCES = \
 	worker/chat/fields.c worker/chat/fields.h \
 	worker/chat/frames.c worker/chat/frames.h \
+	worker/chat/pendings.c worker/chat/pendings.h \
 	worker/chat/seen.c worker/chat/seen.h \
 	worker/chat/send_rate.c worker/chat/send_rate.h \
 	worker/chat/stream.c worker/chat/stream.h \
@@ -13,13 +14,14 @@ worker_libchatpure_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 noinst_LIBRARIES += worker/libchat.a
 worker_libchat_a_SOURCES = \
 	worker/chat/chat.c worker/chat/chat.h \
-	worker/chat/confirm.c \
+	worker/chat/confirm.c worker/chat/confirm.h \
 	worker/chat/connect.c worker/chat/connect.h \
 	worker/chat/events.c \
 	worker/chat/expiry.c worker/chat/expiry.h \
 	worker/chat/member.c worker/chat/member.h \
 	worker/chat/push_due.c \
 	worker/chat/read.c \
+	worker/chat/received.c \
 	worker/chat/send.c \
 	worker/chat/typing.c \
 	worker/master_link.c worker/master_link.h \

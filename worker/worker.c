@@ -16,6 +16,7 @@
 #include "common/queue/push_queue.h"
 #include "common/store/message_store.h"
 #include "worker/chat/chat.h"
+#include "worker/chat/confirm.h"
 #include "worker/directory.h"
 #include "worker/master_link.h"
 #include "worker/presence.h"
@@ -79,8 +80,11 @@ static void on_subscribed(void *arg, bool up)
 
 static void on_store_state(void *arg, bool up)
 {
-	(void)arg;
+	struct worker *w = arg;
+
 	stats_set(STAT_store_up, up);
+	if (up && w->chat.confirms != NULL)
+		confirms_wake(&w->chat);
 }
 
 /* --- stopping --- */

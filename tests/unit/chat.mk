@@ -1,4 +1,16 @@
-check_PROGRAMS += tests/unit/chat/test_expiry tests/unit/chat/test_push_due tests/unit/chat/test_seen tests/unit/chat/test_send tests/unit/chat/test_send_rate tests/unit/chat/test_fields tests/unit/chat/test_frames tests/unit/chat/test_users
+unit_chat = \
+	tests/unit/chat/test_confirm \
+	tests/unit/chat/test_expiry \
+	tests/unit/chat/test_fields \
+	tests/unit/chat/test_frames \
+	tests/unit/chat/test_pendings \
+	tests/unit/chat/test_push_due \
+	tests/unit/chat/test_seen \
+	tests/unit/chat/test_send \
+	tests/unit/chat/test_send_rate \
+	tests/unit/chat/test_users
+check_PROGRAMS += $(unit_chat)
+TESTS += $(unit_chat)
 tests_unit_chat_test_expiry_SOURCES = tests/unit/chat/test_expiry.c
 tests_unit_chat_test_expiry_CFLAGS = $(TEST_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_chat_test_expiry_LDADD = worker/libchat.a worker/libchatpure.a $(LOOP_LIBS) $(TEST_LIBS)
@@ -25,4 +37,10 @@ tests_unit_chat_test_send_SOURCES = tests/unit/chat/test_send.c
 tests_unit_chat_test_send_CFLAGS = $(TEST_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_chat_test_send_LDADD = worker/libchat.a worker/libchatpure.a $(STORE_LIBS) \
 	$(IPC_LIBS) $(PROTOCOL_LIBS) $(LOOP_LIBS) $(TEST_LIBS)
-TESTS += tests/unit/chat/test_expiry tests/unit/chat/test_push_due tests/unit/chat/test_seen tests/unit/chat/test_send tests/unit/chat/test_send_rate tests/unit/chat/test_fields tests/unit/chat/test_frames tests/unit/chat/test_users
+tests_unit_chat_test_confirm_SOURCES = tests/unit/chat/test_confirm.c
+tests_unit_chat_test_confirm_CFLAGS = $(TEST_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_chat_test_confirm_LDADD = worker/libchat.a worker/libchatpure.a $(STORE_LIBS) \
+	$(IPC_LIBS) $(PROTOCOL_LIBS) $(LOOP_LIBS) $(TEST_LIBS)
+tests_unit_chat_test_pendings_SOURCES = tests/unit/chat/test_pendings.c
+tests_unit_chat_test_pendings_CFLAGS = $(TEST_CFLAGS)
+tests_unit_chat_test_pendings_LDADD = worker/libchatpure.a $(STORE_LIBS) $(PROTOCOL_LIBS) $(TEST_LIBS)

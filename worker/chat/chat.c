@@ -7,6 +7,7 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/ipc/stats.h"
+#include "worker/chat/confirm.h"
 #include "worker/chat/connect.h"
 #include "worker/chat/frames.h"
 #include "worker/directory.h"
@@ -29,6 +30,7 @@ void chat_init(struct chat *c)
 	users_init(&c->users);
 	streams_init(&c->streams, STREAMS_MAX);
 	send_rates_init(&c->send_rates, &c->conf.message_rate, SENDERS_MAX);
+	confirms_init(c);
 	chat_push_init(c);
 	expiry_init(&c->expiry, c->loop, &c->users);
 }
@@ -37,6 +39,7 @@ void chat_free(struct chat *c)
 {
 	expiry_free(&c->expiry);
 	chat_push_free(c);
+	confirms_free(c);
 	streams_free(&c->streams);
 	send_rates_free(&c->send_rates);
 	users_free(&c->users);

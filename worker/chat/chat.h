@@ -18,6 +18,7 @@
 
 struct auth_key;
 struct catch_ups;
+struct confirms;
 struct emitter;
 struct sweep;
 struct unread;
@@ -60,6 +61,7 @@ struct chat {
 	struct task due_task;
 	struct expiry expiry;
 	struct catch_ups *catch_ups;	/* catch_up.c */
+	struct confirms *confirms;	/* confirm.c */
 	struct sweep *sweep;		/* sweep.c */
 	struct unrouted *unrouted;	/* unrouted.c */
 	struct unread *unread;		/* unread.c */
@@ -105,10 +107,11 @@ void chat_refuse(struct device *d, int64_t ack, const struct field_error *e,
 void ev_send(struct device *d, json_t *payload, int64_t ack);
 void ev_typing(struct device *d, json_t *payload, int64_t ack);
 void ev_read(struct device *d, json_t *payload, int64_t ack);
+void ev_received(struct device *d, json_t *payload, int64_t ack);
 
 /* events.c: one event of an accepted device. */
 void chat_event(struct device *d, const struct sio_event *e);
-/* confirm.c: the device has everything up to mark. */
+/* confirm.c: the device has everything up to mark. Nothing in explicit mode. */
 void chat_confirmed(struct device *d, uint32_t mark);
 /* push_due.c: the message's push is due now; read again, queued if it is still
  * undelivered and owing. */

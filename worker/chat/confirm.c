@@ -1,60 +1,278 @@
-/* What a device has proved to have becomes `delivered` (contract 4, M2). */
+#include "worker/chat/confirm.h"
+
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/backend/backoff.h"
 #include "common/base/clock.h"
+#include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/ipc/stats.h"
 #include "common/store/message_store.h"
-#include "worker/chat/chat.h"
 #include "worker/chat/frames.h"
 
-/* One statement's worth; the rest of a long queue follows in the next. */
-#define CONFIRM_MAX 500
+/* Of those kept, told again at a time. */
+#define REPEATS_MAX 100
 
-/* Messages that another device of the user confirmed first are not among the
- * rows, so each is told once. A failed write leaves them undelivered: nothing
- * false is shown, and they are confirmed or pushed later. */
-static void on_delivered(void *arg, int err, const struct message *rows, size_t n)
+/* One confirmation, from the proof until the store has taken it. */
+struct confirm {
+	struct list node;	/* in kept */
+	struct chat *c;
+	struct device *device;	/* referenced */
+	void (*taken)(void *arg, bool ok);
+	void *arg;
+	int64_t at_ms;		/* that of the proof, also in repeats */
+	bool kept;		/* counted in confirms_waiting */
+	bool unsure;		/* an earlier try may have arrived */
+	char user_id[PW_ID_MAX + 1];
+	size_t n;
+	char ids[][MESSAGE_ID_LEN + 1];
+};
+
+struct confirms {
+	struct list kept;	/* the oldest first */
+	size_t nkept;		/* ids, those being told again included */
+	unsigned repeating;	/* calls under way */
+	struct timer timer;	/* armed: the store was not well just now */
+	struct backoff backoff;
+};
+
+static void submit(struct confirm *f);
+
+static void tell_sender(struct chat *c, const struct message *m)
 {
-	struct chat *c = arg;
 	struct buf *b = &c->scratch;
 
-	if (err != 0)
-		return;
-	stats_add(STAT_messages_confirmed, (int64_t)n);
-	for (size_t i = 0; i < n; i++) {
-		flight_record(FLIGHT_CONFIRMED, rows[i].id, 0);
-		buf_clear(b);
-		frame_message_delivered(b, rows[i].id, rows[i].delivered_at_ms);
-		chat_everywhere(c, rows[i].sender_id, buf_slice(b));
+	stats_inc(STAT_messages_confirmed);
+	flight_record(FLIGHT_CONFIRMED, m->id, 0);
+	buf_clear(b);
+	frame_message_delivered(b, m->id, m->delivered_at_ms);
+	chat_everywhere(c, m->sender_id, buf_slice(b));
+}
+
+static void confirm_end(struct confirm *f, bool ok)
+{
+	struct confirms *fs = f->c->confirms;
+
+	if (f->kept) {
+		fs->nkept -= f->n;
+		stats_set(STAT_confirms_waiting, (int64_t)fs->nkept);
 	}
+	for (size_t i = 0; i < f->n; i++)
+		(ok ? device_pending_drop : device_pending_again)(f->device,
+								  f->ids[i]);
+	if (f->taken != NULL)
+		f->taken(f->arg, ok);
+	device_unref(f->device);
+	free(f);
+}
+
+/* Whoever waits longest gives way. */
+static void make_room(struct confirms *fs)
+{
+	struct list *n;
+
+	while (fs->nkept > CONFIRMS_KEPT_MAX &&
+	       (n = list_shift(&fs->kept)) != NULL)
+		confirm_end(LIST_ENTRY(n, struct confirm, node), false);
+}
+
+static void keep(struct confirm *f, int err)
+{
+	struct confirms *fs = f->c->confirms;
+
+	if (err != -ENOTCONN && err != -EAGAIN)
+		f->unsure = true;
+	if (!f->kept) {
+		f->kept = true;
+		fs->nkept += f->n;
+	}
+	list_append(&fs->kept, &f->node);
+	make_room(fs);
+	stats_set(STAT_confirms_waiting, (int64_t)fs->nkept);
+	if (!timer_armed(&fs->timer))
+		timer_arm(&fs->timer, backoff_next(&fs->backoff));
+}
+
+static void repeat(struct confirms *fs)
+{
+	struct list *n;
+
+	while (fs->repeating < REPEATS_MAX && !timer_armed(&fs->timer) &&
+	       (n = list_shift(&fs->kept)) != NULL) {
+		fs->repeating++;
+		submit(LIST_ENTRY(n, struct confirm, node));
+	}
+}
+
+/* An earlier try of ours arrived, though its answer did not: the row has our
+ * time, and nobody has told its sender. */
+static void on_looked_up(void *arg, int err, const struct message *rows,
+			 size_t n)
+{
+	struct confirm *f = arg;
+
+	for (size_t i = 0; err == 0 && !f->c->down && i < n; i++)
+		if (rows[i].delivered_at_ms == f->at_ms &&
+		    strcmp(rows[i].recipient_id, f->user_id) == 0)
+			tell_sender(f->c, &rows[i]);
+	confirm_end(f, true);
+}
+
+static bool among(const struct message *rows, size_t n, const char *id)
+{
+	for (size_t i = 0; i < n; i++)
+		if (memcmp(rows[i].id, id, MESSAGE_ID_LEN) == 0)
+			return true;
+	return false;
+}
+
+static void look_up(struct confirm *f, const struct message *rows, size_t n)
+{
+	char ids[CONFIRM_MAX][MESSAGE_ID_LEN + 1];
+	size_t left = 0;
+
+	for (size_t i = 0; i < f->n; i++)
+		if (!among(rows, n, f->ids[i]))
+			memcpy(ids[left++], f->ids[i], sizeof(ids[0]));
+	if (left == 0)
+		confirm_end(f, true);
+	else
+		message_store_get(f->c->store,
+				  (const char(*)[MESSAGE_ID_LEN + 1])ids, left,
+				  on_looked_up, f);
+}
+
+/* Messages that another device of the user confirmed first are not among the
+ * rows, so each is told once. */
+static void on_delivered(void *arg, int err, const struct message *rows, size_t n)
+{
+	struct confirm *f = arg;
+	struct confirms *fs = f->c->confirms;
+
+	if (f->kept)
+		fs->repeating--;
+	else
+		f->c->ops--;
+	if (f->c->down) {
+		confirm_end(f, false);
+		return;
+	}
+	if (err != 0) {
+		keep(f, err);
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		tell_sender(f->c, &rows[i]);
+	if (f->unsure)
+		look_up(f, rows, n);
+	else
+		confirm_end(f, true);
+	if (!list_empty(&fs->kept))
+		repeat(fs);
+}
+
+static void submit(struct confirm *f)
+{
+	struct store_confirm sc = {
+		.recipient_id = f->user_id,
+		.at_ms = f->at_ms,
+		.chg = cluster_next_pos(),
+		.ids = (const char(*)[MESSAGE_ID_LEN + 1])f->ids,
+		.n = f->n,
+	};
+
+	message_store_delivered(f->c->store, &sc, on_delivered, f);
+}
+
+static struct confirm *confirm_new(struct device *d, size_t max)
+{
+	struct confirm *f = mem_alloc(sizeof(*f) + max * sizeof(f->ids[0]));
+
+	*f = (struct confirm){ .c = d->chat, .device = device_ref(d) };
+	list_init(&f->node);
+	strcpy(f->user_id, d->user->id);
+	f->at_ms = cluster_now_ms();
+	return f;
+}
+
+static void confirm_begin(struct confirm *f)
+{
+	f->c->ops++;		/* a stop waits for it */
+	submit(f);
 }
 
 void chat_confirmed(struct device *d, uint32_t mark)
 {
-	struct chat *c = d->chat;
-	char ids[CONFIRM_MAX][MESSAGE_ID_LEN + 1];
+	size_t at = 0, max = device_pending_count(d);
+	int64_t now = clock_mono_us();
 	struct pending p;
-	bool more = d->user != NULL;
+	bool more = d->user != NULL && !d->explicit_mode && !d->chat->down &&
+		    device_pending_confirm(d, mark, &at, &p);
 
 	while (more) {
-		int64_t now = clock_mono_us();
-		int64_t pos = cluster_next_pos();
-		struct store_confirm confirm = {
-			.recipient_id = d->user->id,
-			.at_ms = pos / 1000,
-			.chg = pos,
-			.ids = (const char(*)[MESSAGE_ID_LEN + 1])ids,
-		};
+		struct confirm *f = confirm_new(d, max < CONFIRM_MAX ? max :
+								CONFIRM_MAX);
 
-		while (confirm.n < CONFIRM_MAX &&
-		       (more = device_pending_take(d, mark, &p))) {
-			memcpy(ids[confirm.n++], p.id, sizeof(p.id));
+		do {
+			memcpy(f->ids[f->n++], p.id, sizeof(p.id));
 			stats_observe(STAT_confirm_us, now - p.written_us);
-		}
-		if (confirm.n > 0)
-			message_store_delivered(c->store, &confirm,
-						on_delivered, c);
+			more = device_pending_confirm(d, mark, &at, &p);
+		} while (more && f->n < CONFIRM_MAX);
+		confirm_begin(f);
 	}
+}
+
+void confirm_received(struct device *d, const char (*ids)[MESSAGE_ID_LEN + 1],
+		      size_t n, void (*taken)(void *arg, bool ok), void *arg)
+{
+	struct confirm *f = confirm_new(d, n);
+	int64_t now = clock_mono_us();
+	struct pending p;
+
+	f->taken = taken;
+	f->arg = arg;
+	f->n = n;
+	memcpy(f->ids, ids, n * sizeof(ids[0]));
+	for (size_t i = 0; i < n; i++)
+		if (device_pending_confirm_id(d, ids[i], &p))
+			stats_observe(STAT_confirm_us, now - p.written_us);
+	confirm_begin(f);
+}
+
+static void on_timer(void *arg)
+{
+	repeat(arg);
+}
+
+void confirms_wake(struct chat *c)
+{
+	struct confirms *fs = c->confirms;
+
+	backoff_init(&fs->backoff);
+	timer_disarm(&fs->timer);
+	repeat(fs);
+}
+
+void confirms_init(struct chat *c)
+{
+	struct confirms *fs = mem_zalloc(sizeof(*fs));
+
+	list_init(&fs->kept);
+	timer_init(&fs->timer, c->loop, on_timer, fs);
+	backoff_init(&fs->backoff);
+	c->confirms = fs;
+}
+
+void confirms_free(struct chat *c)
+{
+	struct confirms *fs = c->confirms;
+	struct list *n;
+
+	while ((n = list_shift(&fs->kept)) != NULL)
+		confirm_end(LIST_ENTRY(n, struct confirm, node), false);
+	timer_free(&fs->timer);
+	free(fs);
+	c->confirms = NULL;
 }

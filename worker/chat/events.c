@@ -14,6 +14,7 @@ static const struct event_row rows[] = {
 	{ "message:send", ev_send },
 	{ "message:typing", ev_typing },
 	{ "message:read", ev_read },
+	{ "message:received", ev_received },
 };
 
 static const struct field_error unknown_event = {

@@ -194,16 +194,12 @@ static bool seen_before(const struct read_fields *f, const char *id)
 	return false;
 }
 
-bool fields_read(json_t *payload, struct read_fields *out,
-		 struct field_error *err)
+static bool get_ids(json_t *payload, struct read_fields *out,
+		    struct field_error *err)
 {
-	const char *match_id;
-	json_t *ids, *v;
+	json_t *ids = member(payload, "messageIds"), *v;
 	size_t i;
 
-	if (!get_match_id(payload, &match_id, err))
-		return false;
-	ids = member(payload, "messageIds");
 	if (!json_is_array(ids) || json_array_size(ids) == 0)
 		return invalid(err, "messageIds must be a non-empty array");
 	if (json_array_size(ids) > READ_IDS_MAX)
@@ -220,6 +216,19 @@ bool fields_read(json_t *payload, struct read_fields *out,
 		out->ids[out->n][MESSAGE_ID_LEN] = '\0';
 		out->n++;
 	}
-	out->match_id = match_id;
 	return true;
+}
+
+bool fields_read(json_t *payload, struct read_fields *out,
+		 struct field_error *err)
+{
+	return get_match_id(payload, &out->match_id, err) &&
+	       get_ids(payload, out, err);
+}
+
+bool fields_received(json_t *payload, struct read_fields *out,
+		     struct field_error *err)
+{
+	out->match_id = NULL;
+	return get_ids(payload, out, err);
 }

@@ -57,5 +57,8 @@ bool fields_typing(json_t *payload, struct typing_fields *out,
 		   struct field_error *err);
 bool fields_read(json_t *payload, struct read_fields *out,
 		 struct field_error *err);
+/* The messageIds alone, match_id is not set. */
+bool fields_received(json_t *payload, struct read_fields *out,
+		     struct field_error *err);
 
 #endif

@@ -11,13 +11,6 @@
 #define EVENTS_MAX 8192
 #define EVENT_BYTES_MAX (4 * 1024 * 1024)
 
-/* In order of marks; head entries leave first. Idle devices, the great
- * majority, have none of this. */
-struct pendings {
-	size_t n, cap, first;
-	struct pending entries[];
-};
-
 static bool user_is(const struct map_node *n, const void *key)
 {
 	const struct slice *id = key;
@@ -89,7 +82,7 @@ void device_unref(struct device *d)
 {
 	if (--d->refs > 0)
 		return;
-	free(d->pendings);
+	pendings_free(&d->pendings);
 	free(d);
 }
 
@@ -162,59 +155,4 @@ void device_event_end(struct device *d, size_t bytes)
 {
 	d->events--;
 	d->event_bytes -= (uint32_t)bytes;
-}
-
-/* Room for one more at the end. */
-static struct pendings *make_room(struct pendings *q)
-{
-	size_t cap;
-
-	if (q != NULL && q->first + q->n < q->cap)
-		return q;
-	if (q != NULL && q->first > q->cap / 2) {
-		memmove(q->entries, q->entries + q->first,
-			q->n * sizeof(q->entries[0]));
-		q->first = 0;
-		return q;
-	}
-	cap = q != NULL ? q->cap * 2 : 4;
-	if (q == NULL)
-		q = mem_zalloc(sizeof(*q) + cap * sizeof(q->entries[0]));
-	else
-		q = mem_realloc(q, sizeof(*q) + cap * sizeof(q->entries[0]));
-	q->cap = cap;
-	return q;
-}
-
-void device_pending_add(struct device *d, uint32_t mark, const char *id,
-			int64_t now_us)
-{
-	struct pendings *q = make_room(d->pendings);
-	struct pending *p = &q->entries[q->first + q->n++];
-
-	d->pendings = q;
-	p->mark = mark;
-	p->written_us = now_us;
-	memcpy(p->id, id, MESSAGE_ID_LEN);
-	p->id[MESSAGE_ID_LEN] = '\0';
-}
-
-size_t device_pending_count(const struct device *d)
-{
-	return d->pendings != NULL ? d->pendings->n : 0;
-}
-
-bool device_pending_take(struct device *d, uint32_t mark, struct pending *out)
-{
-	struct pendings *q = d->pendings;
-
-	if (q == NULL || (int32_t)(mark - q->entries[q->first].mark) < 0)
-		return false;
-	*out = q->entries[q->first];
-	q->first++;
-	if (--q->n == 0) {
-		free(q);
-		d->pendings = NULL;
-	}
-	return true;
 }

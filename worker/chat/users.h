@@ -5,17 +5,10 @@
 
 #include "common/base/list.h"
 #include "common/base/map.h"
-#include "common/store/message.h"
+#include "worker/chat/pendings.h"
 
 struct chat;
 struct sio_socket;
-
-/* A message written to a device and not yet confirmed by it. */
-struct pending {
-	uint32_t mark;		/* eio_session_mark */
-	int64_t written_us;
-	char id[MESSAGE_ID_LEN + 1];
-};
 
 /* A message for a user whose route is being registered: written when it is,
  * before anything that comes after. */
@@ -38,8 +31,6 @@ struct user {
 	bool registered;	/* the route is in Redis, or Redis is down */
 	char id[];
 };
-
-struct pendings;
 
 /* Reference counted: work in flight may outlive the socket. A worker holds one
  * of these and of the above for each idle connection: their size counts. */
@@ -87,15 +78,5 @@ void device_event_end(struct device *d, size_t bytes);
 void user_late_add(struct user *u, struct slice frame, const char *id);
 /* The first one, removed; free() it. NULL: none. */
 struct late_message *user_late_take(struct user *u);
-
-void device_pending_add(struct device *d, uint32_t mark, const char *id,
-			int64_t now_us);
-/* Written to the device, and not yet known to the store as delivered:
- * confirmations under way included. */
-bool device_pending_has(const struct device *d, const char *id);
-/* How many wait for their confirmation. */
-size_t device_pending_count(const struct device *d);
-/* First entry with a mark up to `mark` (serial order), removed; false: none. */
-bool device_pending_take(struct device *d, uint32_t mark, struct pending *out);
 
 #endif

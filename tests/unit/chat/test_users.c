@@ -41,38 +41,6 @@ Test(users, come_and_go)
 	users_free(&us);
 }
 
-Test(users, pending_in_order)
-{
-	struct users us;
-	struct device *d;
-	struct pending p;
-	char id[PW_ID_MAX + 1];
-	uint32_t mark = UINT32_MAX - 50;	/* wraps on the way */
-	unsigned taken = 0;
-
-	users_init(&us);
-	d = device_new(NULL, &us, "anna", fake_socket(1));
-	for (unsigned i = 0; i < 100; i++) {
-		snprintf(id, sizeof(id), "%024x", i);
-		device_pending_add(d, mark + i, id, i);
-		if (i % 3 == 2) {
-			/* all but the newest */
-			while (device_pending_take(d, mark + i - 1, &p)) {
-				snprintf(id, sizeof(id), "%024x", taken);
-				cr_expect_str_eq(p.id, id);
-				taken++;
-			}
-			cr_expect_eq(taken, i);
-		}
-	}
-	while (device_pending_take(d, mark + 1000, &p))
-		taken++;
-	cr_expect_eq(taken, 100);
-	cr_expect_null(d->pendings, "nothing is kept for an idle device");
-	device_gone(&us, d, id);
-	users_free(&us);
-}
-
 Test(users, late_messages_come_in_order)
 {
 	struct late_message *m;
