@@ -3,8 +3,11 @@ common_libstore_a_SOURCES = \
 	common/store/message.c common/store/message.h \
 	common/store/message_store.c common/store/message_store.h \
 	common/store/store_mongo_doc.c common/store/store_mongo_doc.h \
+	common/store/store_mongo_find.c \
 	common/store/store_mongo_insert.c \
+	common/store/store_mongo_missed.c \
 	common/store/store_mongo_ops.c \
+	common/store/store_mongo_reads.c \
 	common/store/store_mongo_schema.c \
 	common/store/store_backend.h \
 	common/store/store_lanes.c common/store/store_lanes.h \

@@ -55,6 +55,7 @@ int mongo_errno(const bson_error_t *e)
 	 * DocumentValidationFailure, BSONObjectTooLarge, KeyTooLong */
 	static const uint32_t unsuitable[] = { 2,   9,	   14,	 22,
 					       121, 10334, 17280 };
+	const uint32_t out_of_time = 50;	/* MaxTimeMSExpired */
 
 	switch (e->domain) {
 	case MONGOC_ERROR_SERVER_SELECTION:
@@ -68,7 +69,7 @@ int mongo_errno(const bson_error_t *e)
 			return -ECONNRESET;
 		if (code_in(e->code, unsuitable, ARRAY_SIZE(unsuitable)))
 			return -EINVAL;
-		return -EREMOTEIO;
+		return e->code == out_of_time ? -ETIMEDOUT : -EREMOTEIO;
 	default:
 		return -EREMOTEIO;
 	}
@@ -111,11 +112,16 @@ static void log_outage(struct store_mongo *be, const char *what,
 	log_warn("store: MongoDB %s reason=\"%s\"", what, reason);
 }
 
+static bool op_writes(const struct store_op *op)
+{
+	return op->kind == OP_DELIVERED || op->kind == OP_READ ||
+	       op->kind == OP_SET_OWE;
+}
+
 static void note_majority(struct store_mongo *be, const struct mongo_job *job)
 {
 	bool wrote = job->batch != NULL ||
-		     (job->op != NULL && job->op->kind != OP_GET &&
-		      job->op->kind != OP_LAST_SENT);
+		     (job->op != NULL && op_writes(job->op));
 
 	if (!wrote || job->lagging == be->lagging ||
 	    (!job->lagging && job->err != 0))
@@ -134,8 +140,7 @@ static void note_majority(struct store_mongo *be, const struct mongo_job *job)
  * a moment later, lest each such answer starts one. */
 static void note_index(struct store_mongo *be, const struct mongo_job *job)
 {
-	if (job->err != -EINVAL || job->op == NULL ||
-	    (job->op->kind != OP_LAST_SENT && job->op->kind != OP_GET) ||
+	if (job->err != -EINVAL || job->op == NULL || op_writes(job->op) ||
 	    !be->indexed)
 		return;
 	if (be->complaint != job->error.code)
@@ -332,12 +337,18 @@ static void set_options(mongoc_uri_t *uri,
 			const struct message_store_conf *conf)
 {
 	unsigned t = conf->timeout_ms;
+	mongoc_read_prefs_t *primary;
 
 	option(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, at_most(t, SELECT_MS));
 	option(uri, MONGOC_URI_CONNECTTIMEOUTMS, at_most(t, CONNECT_MS));
 	option(uri, MONGOC_URI_SOCKETTIMEOUTMS, at_most(t, SOCKET_MS));
 	if (!mongoc_uri_has_option(uri, MONGOC_URI_APPNAME))
 		mongoc_uri_set_appname(uri, conf->name);
+	/* What was written a moment ago is looked for, here and by who asks:
+	 * a secondary may not have it yet, whatever the URL says. */
+	primary = mongoc_read_prefs_new(MONGOC_READ_PRIMARY);
+	mongoc_uri_set_read_prefs_t(uri, primary);
+	mongoc_read_prefs_destroy(primary);
 }
 
 static void make_concerns(struct store_mongo *be, const mongoc_uri_t *uri,

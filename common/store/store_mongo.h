@@ -53,6 +53,43 @@ struct mongo_job {
 void mongo_insert_run(struct mongo_job *job, mongoc_collection_t *c);
 void mongo_op_run(struct mongo_job *job, mongoc_collection_t *c);
 
+/* Each one kind of operation, for mongo_op_run(): 0 or what job->err is to
+ * be. */
+int mongo_op_missed(struct mongo_job *job, mongoc_collection_t *c);
+int mongo_op_receipts(struct mongo_job *job, mongoc_collection_t *c);
+int mongo_op_missed_count(struct mongo_job *job, mongoc_collection_t *c);
+int mongo_op_due(struct mongo_job *job, mongoc_collection_t *c);
+int mongo_op_unread(struct mongo_job *job, mongoc_collection_t *c);
+int mongo_op_history(struct mongo_job *job, mongoc_collection_t *c);
+
+typedef void mongo_each(struct mongo_job *job, const struct message *m,
+			void *arg);
+/* Calls each() for every message that the cursor has, and destroys it. 0 or
+ * mongo_errno(). */
+int mongo_take(struct mongo_job *job, mongoc_cursor_t *cur, mongo_each *each,
+	       void *arg);
+/* One reply's worth of messages. Lists of keys end with NULL. */
+struct mongo_query {
+	const bson_t *filter;
+	const char *const *index;	/* that it is to use: one of ours */
+	const char *const *order;
+	bool falling;
+	bool then_id;		/* and in order of _id at last */
+	unsigned limit;
+};
+/* -ETIMEDOUT: nobody waits for it any more. Else as mongo_take(). */
+int mongo_find(struct mongo_job *job, mongoc_collection_t *c,
+	       const struct mongo_query *q, mongo_each *each, void *arg);
+/* Initialises *out with what every read says: its index, how long it may take,
+ * and that what is read is there for good. -ETIMEDOUT: too late, *out
+ * untouched. */
+int mongo_read_opts(struct mongo_job *job, const char *const *index,
+		    bson_t *out) MUST_CHECK;
+void mongo_append_keys(bson_t *doc, const char *name, const char *const *keys,
+		       int dir, bool then_id);
+/* Messages only. */
+void mongo_filter_messages(bson_t *filter);
+
 /* On a thread. False with job->error set. */
 bool mongo_make_indexes(struct mongo_job *job, mongoc_client_t *client);
 
@@ -63,7 +100,8 @@ int mongo_write_result(struct mongo_job *job, bool ok, const bson_t *reply,
 		       const bson_error_t *error);
 /* -EINVAL: a value in the command is not storable. -ENOTCONN: never sent.
  * -ECONNRESET: the connection was lost or the server is going away.
- * -ETIMEDOUT: not confirmed by the majority in time. -EREMOTEIO: refused. */
+ * -ETIMEDOUT: not confirmed by the majority, or not read, in time.
+ * -EREMOTEIO: refused. */
 int mongo_errno(const bson_error_t *error);
 
 #endif

@@ -1,4 +1,4 @@
-/* Everything but inserts, on a thread. */
+/* Receipts, and what is small, on a thread. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,29 +37,14 @@ static void filter_ids(bson_t *filter, const char (*ids)[MESSAGE_ID_LEN + 1],
 	bson_append_document_end(filter, &id);
 }
 
-/* Calls each() for every document; false with job->error set on failure. */
-static bool find_each(struct mongo_job *job, mongoc_collection_t *c,
-		      const bson_t *filter, const bson_t *opts,
-		      void (*each)(struct mongo_job *job,
-				   const struct message *m, void *arg),
-		      void *arg)
+static int find_each(struct mongo_job *job, mongoc_collection_t *c,
+		     const bson_t *filter, const bson_t *opts,
+		     mongo_each *each, void *arg)
 {
-	mongoc_cursor_t *cur =
-		mongoc_collection_find_with_opts(c, filter, opts, NULL);
-	const bson_t *doc;
-	bool ok;
-
-	while (mongoc_cursor_next(cur, &doc)) {
-		struct mongo_row r;
-
-		if (mongo_doc_read(doc, &r) != 0)
-			continue;
-		each(job, &r.m, arg);
-		mongo_row_free(&r);
-	}
-	ok = !mongoc_cursor_error(cur, &job->error);
-	mongoc_cursor_destroy(cur);
-	return ok;
+	return mongo_take(job,
+			  mongoc_collection_find_with_opts(c, filter, opts,
+							   NULL),
+			  each, arg);
 }
 
 static void take_sent_at(struct mongo_job *job, const struct message *m,
@@ -80,11 +65,11 @@ static int last_sent(struct mongo_job *job, mongoc_collection_t *c)
 				"projection", "{", "sentAt", BCON_INT32(1), "}",
 				"hint", "{", "matchId", BCON_INT32(1), "sentAt",
 				BCON_INT32(1), "_id", BCON_INT32(1), "}");
-	bool ok = find_each(job, c, filter, opts, take_sent_at, NULL);
+	int err = find_each(job, c, filter, opts, take_sent_at, NULL);
 
 	bson_destroy(filter);
 	bson_destroy(opts);
-	return ok ? 0 : mongo_errno(&job->error);
+	return err;
 }
 
 static void take_row(struct mongo_job *job, const struct message *m, void *arg)
@@ -96,12 +81,12 @@ static void take_row(struct mongo_job *job, const struct message *m, void *arg)
 static int get(struct mongo_job *job, mongoc_collection_t *c)
 {
 	bson_t filter = BSON_INITIALIZER;
-	bool ok;
+	int err;
 
 	filter_ids(&filter, job->op->ids, job->op->nids);
-	ok = find_each(job, c, &filter, NULL, take_row, NULL);
+	err = find_each(job, c, &filter, NULL, take_row, NULL);
 	bson_destroy(&filter);
-	return ok ? 0 : mongo_errno(&job->error);
+	return err;
 }
 
 static int set_owe(struct mongo_job *job, mongoc_collection_t *c)
@@ -246,7 +231,7 @@ static int delivered_read_back(struct mongo_job *job, mongoc_collection_t *c)
 	struct store_confirm_row *rows;
 	struct confirmed done;
 	size_t n;
-	bool ok;
+	int err;
 
 	store_confirm_rows(job->op, &rows, &n);
 	BSON_APPEND_DOCUMENT_BEGIN(&filter, "_id", &id);
@@ -256,11 +241,11 @@ static int delivered_read_back(struct mongo_job *job, mongoc_collection_t *c)
 	bson_append_array_end(&id, &in);
 	bson_append_document_end(&filter, &id);
 	done = (struct confirmed){ rows, n };
-	ok = find_each(job, c, &filter, opts, take_delivered, &done);
+	err = find_each(job, c, &filter, opts, take_delivered, &done);
 	free(rows);
 	bson_destroy(&filter);
 	bson_destroy(opts);
-	return ok ? 0 : mongo_errno(&job->error);
+	return err;
 }
 
 static int delivered(struct mongo_job *job, mongoc_collection_t *c)
@@ -310,15 +295,15 @@ static int read_read_back(struct mongo_job *job, mongoc_collection_t *c)
 	const struct store_confirm *call = &job->op->calls[0];
 	bson_t filter = BSON_INITIALIZER;
 	bson_t *opts = changed_opts(job);
-	bool ok;
+	int err;
 
 	filter_ids(&filter, call->ids, call->n);
 	BCON_APPEND(&filter, "readAt", BCON_DATE_TIME(call->at_ms), "chg",
 		    BCON_INT64(call->chg));
-	ok = find_each(job, c, &filter, opts, take_row, NULL);
+	err = find_each(job, c, &filter, opts, take_row, NULL);
 	bson_destroy(&filter);
 	bson_destroy(opts);
-	return ok ? 0 : mongo_errno(&job->error);
+	return err;
 }
 
 static int mark_read(struct mongo_job *job, mongoc_collection_t *c)
@@ -339,13 +324,19 @@ static int mark_read(struct mongo_job *job, mongoc_collection_t *c)
 void mongo_op_run(struct mongo_job *job, mongoc_collection_t *c)
 {
 	static int (*const run[])(struct mongo_job *, mongoc_collection_t *) = {
-		[OP_LAST_SENT] = last_sent, [OP_DELIVERED] = delivered,
-		[OP_READ] = mark_read,	    [OP_GET] = get,
+		[OP_LAST_SENT] = last_sent,
+		[OP_DELIVERED] = delivered,
+		[OP_READ] = mark_read,
+		[OP_GET] = get,
 		[OP_SET_OWE] = set_owe,
+		[OP_MISSED] = mongo_op_missed,
+		[OP_RECEIPTS] = mongo_op_receipts,
+		[OP_MISSED_COUNT] = mongo_op_missed_count,
+		[OP_DUE] = mongo_op_due,
+		[OP_UNREAD] = mongo_op_unread,
+		[OP_HISTORY] = mongo_op_history,
 	};
+	_Static_assert(ARRAY_SIZE(run) == OP__COUNT, "one for each kind");
 
-	job->err = job->op->kind < ARRAY_SIZE(run) &&
-				   run[job->op->kind] != NULL ?
-			   run[job->op->kind](job, c) :
-			   -ENOTSUP;
+	job->err = run[job->op->kind](job, c);
 }
