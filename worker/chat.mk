@@ -4,6 +4,7 @@ worker_libchatpure_a_SOURCES = \
 	worker/chat/fields.c worker/chat/fields.h \
 	worker/chat/frames.c worker/chat/frames.h \
 	worker/chat/pendings.c worker/chat/pendings.h \
+	worker/chat/recovery.c worker/chat/recovery.h \
 	worker/chat/seen.c worker/chat/seen.h \
 	worker/chat/send_rate.c worker/chat/send_rate.h \
 	worker/chat/stream.c worker/chat/stream.h \
@@ -16,6 +17,7 @@ worker_libchat_a_SOURCES = \
 	worker/chat/chat.c worker/chat/chat.h \
 	worker/chat/confirm.c worker/chat/confirm.h \
 	worker/chat/connect.c worker/chat/connect.h \
+	worker/chat/emit.c worker/chat/emit.h \
 	worker/chat/events.c \
 	worker/chat/expiry.c worker/chat/expiry.h \
 	worker/chat/member.c worker/chat/member.h \

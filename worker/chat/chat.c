@@ -9,6 +9,7 @@
 #include "common/ipc/stats.h"
 #include "worker/chat/confirm.h"
 #include "worker/chat/connect.h"
+#include "worker/chat/emit.h"
 #include "worker/chat/frames.h"
 #include "worker/directory.h"
 
@@ -44,7 +45,7 @@ void chat_free(struct chat *c)
 	send_rates_free(&c->send_rates);
 	users_free(&c->users);
 	buf_free(&c->scratch);
-	buf_free(&c->scratch_ack);
+	buf_free(&c->offset);
 }
 
 static unsigned to_devices(struct user *u, struct slice frame,
@@ -83,34 +84,67 @@ void chat_everywhere(struct chat *c, const char *user_id, struct slice frame)
 	router_send(c->router, &e, ROUTE_PLAIN, NULL, NULL);
 }
 
+static void event_to_devices(struct map_node *n, void *arg)
+{
+	struct user *u = CONTAINER_OF(n, struct user, node);
+	const struct slice *frame = arg;
+	struct list *pos, *tmp;
+
+	LIST_FOREACH_SAFE(pos, tmp, &u->devices)
+		emit_event(LIST_ENTRY(pos, struct device, node), *frame);
+}
+
+void chat_local_event(struct chat *c, const char *user_id, struct slice frame)
+{
+	struct user *u;
+
+	if (user_id == NULL) {
+		map_each(&c->users.map, event_to_devices, &frame);
+		return;
+	}
+	u = users_find(&c->users, (struct slice){ user_id, strlen(user_id) });
+	if (u != NULL)
+		event_to_devices(&u->node, &frame);
+}
+
+void chat_receipt(struct chat *c, const char *user_id, struct slice frame)
+{
+	struct envelope e = {
+		.kind = ENV_RECEIPT,
+		.user_id = { user_id, strlen(user_id) },
+		.event = frame,
+	};
+
+	chat_local_event(c, user_id, frame);
+	router_send(c->router, &e, ROUTE_PLAIN, NULL, NULL);
+}
+
 unsigned chat_local_message(struct chat *c, struct slice user_id,
-			    struct slice frame, const char *id)
+			    const struct emission *e,
+			    const struct device *except)
 {
 	struct user *u = users_find(&c->users, user_id);
 	struct list *pos, *tmp;
-	int64_t now = clock_mono_us();
-	unsigned n = 0;
+	unsigned takers = 0, written = 0;
 
 	if (u == NULL)
 		return 0;
-	if (!u->registered) {
-		user_late_add(u, frame, id);
-		return 0;
-	}
 	LIST_FOREACH_SAFE(pos, tmp, &u->devices) {
 		struct device *d = LIST_ENTRY(pos, struct device, node);
+		enum emitted r;
 
-		/* A socket that is closing takes nothing: he may be away. */
-		if (!d->accepted || !sio_send(d->socket, frame))
+		if (d == except)
 			continue;
-		device_pending_add(d, sio_mark(d->socket), id, now);
-		n++;
+		r = d->accepted ? emit_message(d, e) : EMIT_HELD;
+		/* A socket that is closing takes nothing: he may be away. */
+		takers += r != EMIT_GONE;
+		written += r == EMIT_WRITTEN;
 	}
-	if (n > 0) {
-		stats_add(STAT_messages_emitted, n);
-		flight_record(FLIGHT_WRITTEN, id, n);
+	if (written > 0 && e->tracked) {
+		stats_add(STAT_messages_emitted, written);
+		flight_record(FLIGHT_WRITTEN, e->id, written);
 	}
-	return n;
+	return takers;
 }
 
 void chat_refuse(struct device *d, int64_t ack, const struct field_error *e,
@@ -132,19 +166,31 @@ void chat_refuse(struct device *d, int64_t ack, const struct field_error *e,
 	sio_ack(d->socket, ack, buf_slice(b));
 }
 
-static void deliver_own_copy(struct chat *c, const struct envelope *e,
-			     const char *user_id)
+static void deliver_message(struct chat *c, const struct envelope *e)
 {
-	/* Whoever sees this copy may send next: his must come after it (M0). */
-	streams_raise(&c->streams, e->sender_id, e->match_id, e->sent_at_ms);
-	chat_local(c, user_id, e->event, NULL);
+	char id[MESSAGE_ID_LEN + 1];
+	struct emission m = {
+		.frame = e->event,
+		.id = id,
+		.at = place_of_envelope(e),
+		.tracked = e->kind == ENV_MESSAGE,
+	};
+
+	if (!message_id_valid(e->id))
+		return;
+	memcpy(id, e->id.p, MESSAGE_ID_LEN);
+	id[MESSAGE_ID_LEN] = '\0';
+	/* Whoever sees an own copy may send next: his must come after it (M0). */
+	if (e->kind == ENV_OWN_COPY)
+		streams_raise(&c->streams, e->sender_id, e->match_id,
+			      e->sent_at_ms);
+	chat_local_message(c, e->user_id, &m, NULL);
 }
 
 void chat_deliver(void *arg, const struct envelope *e)
 {
 	struct chat *c = arg;
 	char user_id[PW_ID_MAX + 1];
-	char id[MESSAGE_ID_LEN + 1];
 
 	stats_inc(STAT_received);
 	if (e->user_id.n > PW_ID_MAX)
@@ -158,18 +204,14 @@ void chat_deliver(void *arg, const struct envelope *e)
 	case ENV_CATCH_UP:
 		break;
 	case ENV_RECEIPT:
+		chat_local_event(c, user_id, e->event);
+		break;
 	case ENV_EMIT:
 		chat_local(c, user_id, e->event, NULL);
 		break;
 	case ENV_MESSAGE:
-		if (!message_id_valid(e->id))
-			return;
-		memcpy(id, e->id.p, MESSAGE_ID_LEN);
-		id[MESSAGE_ID_LEN] = '\0';
-		chat_local_message(c, e->user_id, e->event, id);
-		break;
 	case ENV_OWN_COPY:
-		deliver_own_copy(c, e, user_id);
+		deliver_message(c, e);
 		break;
 	case ENV_DISCONNECT:
 		connect_close_user(c, e->user_id);

@@ -19,6 +19,7 @@
 struct auth_key;
 struct catch_ups;
 struct confirms;
+struct emission;
 struct emitter;
 struct sweep;
 struct unread;
@@ -67,7 +68,7 @@ struct chat {
 	struct unread *unread;		/* unread.c */
 	struct emitter *emitter;	/* NULL: redis_emitter is off */
 	struct buf scratch;	/* frames of one event, reused */
-	struct buf scratch_ack;
+	struct buf offset;	/* of one event, see emit.c */
 	unsigned ops;		/* sends not yet answered */
 	bool stopping;		/* new events are refused */
 	bool down;		/* the backends are being freed: ask them nothing */
@@ -94,10 +95,17 @@ unsigned chat_local(struct chat *c, const char *user_id, struct slice frame,
 		    const struct device *except);
 /* The same to all his devices, here and elsewhere. */
 void chat_everywhere(struct chat *c, const char *user_id, struct slice frame);
-/* Likewise here, as a message:new whose confirmation is tracked. Kept for him
- * (and 0 returned) while he is just connecting here. */
+/* An event that clients recover (emit_event) to all accepted devices of a user
+ * here; user_id NULL: of all users here. */
+void chat_local_event(struct chat *c, const char *user_id, struct slice frame);
+/* A receipt: the same to all his devices, here and elsewhere. */
+void chat_receipt(struct chat *c, const char *user_id, struct slice frame);
+/* A message to all devices of a user here but `except` (may be NULL). Returns
+ * how many have it or will: those that are just connecting or catching up get
+ * it from the store. */
 unsigned chat_local_message(struct chat *c, struct slice user_id,
-			    struct slice frame, const char *id);
+			    const struct emission *e,
+			    const struct device *except);
 /* `error` to the device, and the acknowledgement when one is wanted. temp_id:
  * JSON text or NULL. The device may be gone. */
 void chat_refuse(struct device *d, int64_t ack, const struct field_error *e,

@@ -48,7 +48,7 @@ static void tell_sender(struct chat *c, const struct message *m)
 	flight_record(FLIGHT_CONFIRMED, m->id, 0);
 	buf_clear(b);
 	frame_message_delivered(b, m->id, m->delivered_at_ms);
-	chat_everywhere(c, m->sender_id, buf_slice(b));
+	chat_receipt(c, m->sender_id, buf_slice(b));
 }
 
 static void confirm_end(struct confirm *f, bool ok)

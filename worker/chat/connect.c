@@ -8,6 +8,9 @@
 #include "common/base/mem.h"
 #include "common/ipc/stats.h"
 #include "common/protocol/auth_token.h"
+#include "worker/chat/emit.h"
+#include "worker/chat/frames.h"
+#include "worker/chat/recovery.h"
 #include "worker/directory.h"
 
 /* What clients know from the reference; apps compare these texts. */
@@ -17,26 +20,27 @@
 
 static void accept_device(struct device *d)
 {
+	struct buf *b = &d->chat->scratch;
+	char pid[RECOVERY_PID_LEN + 1];
+
 	if (d->accepted)
 		return;
 	d->accepted = true;
 	stats_inc(STAT_sockets);
-	sio_accept(d->socket, NULL);
+	recovery_pid(d->user->id, sio_socket_id(d->socket), pid);
+	sio_accept(d->socket, pid);
+	buf_clear(b);
+	frame_session_ready(b, d->user->id, cluster_now_ms());
+	emit_event(d, buf_slice(b));
 }
 
-static void accept_all(struct chat *c, struct user *u)
+static void accept_all(struct user *u)
 {
-	struct late_message *m;
 	struct list *pos, *tmp;
 
 	u->registered = true;
 	LIST_FOREACH_SAFE(pos, tmp, &u->devices)
 		accept_device(LIST_ENTRY(pos, struct device, node));
-	while ((m = user_late_take(u)) != NULL) {
-		chat_local_message(c, (struct slice){ u->id, strlen(u->id) },
-				   (struct slice){ m->frame, m->n }, m->id);
-		free(m);
-	}
 }
 
 void connect_registered(struct chat *c, struct slice user_id)
@@ -44,7 +48,7 @@ void connect_registered(struct chat *c, struct slice user_id)
 	struct user *u = users_find(&c->users, user_id);
 
 	if (u != NULL && !u->registered)
-		accept_all(c, u);
+		accept_all(u);
 }
 
 struct entering {
@@ -67,7 +71,7 @@ static void on_entered(void *arg, int err)
 	/* He may have left meanwhile, and even come back: that stay has a
 	 * registration of its own under way. */
 	if (u != NULL && u->generation == e->generation)
-		accept_all(e->c, u);
+		accept_all(u);
 	free(e);
 }
 
@@ -77,7 +81,7 @@ static void add_device(struct chat *c, struct sio_socket *k,
 	struct device *d = device_new(c, &c->users, claims->user_id, k);
 	int64_t left_s;
 
-	d->since_s = (uint32_t)(clock_wall_us() / 1000000);
+	d->since_s = (uint32_t)(cluster_now_us() / 1000000);
 	if (claims->expires_at_s != 0) {
 		left_s = claims->expires_at_s - clock_wall_us() / 1000000;
 		d->expires_mono_ms = clock_mono_ms() + left_s * 1000 +

@@ -15,6 +15,9 @@ struct emission {
 	bool tracked;		/* message:new to its recipient: confirmed by
 				 * the device; false: the sender's own copy */
 };
+struct place place_of(const struct message *m);
+struct place place_of_envelope(const struct envelope *e);
+
 enum emitted {
 	EMIT_WRITTEN,
 	EMIT_HELD,		/* it is catching up: written behind that */
@@ -25,10 +28,14 @@ enum emitted emit_message(struct device *d, const struct emission *e);
 /* The sender's device was answered message:sent: it knows of this message. */
 bool emit_sent(struct device *d, struct slice frame, const struct place *at);
 /* A receipt, session:ready, an event relayed from another backend: with the
- * offset as its last argument. */
+ * offset as its last argument. False: not connected (yet), or closing. */
 bool emit_event(struct device *d, struct slice frame);
-/* The floor of the device's offset (P): 60 s before router_good_us(), or where
- * it was before it began to catch up. */
+/* The floor of the device's offset (P): 60 s before router_good_us(), or before
+ * it connected when that is later; while it catches up, where it began. */
 int64_t emit_floor(const struct device *d);
+
+/* For the catch-up, whose messages are not held back. */
+bool emit_is_repeat(const struct device *d, const struct emission *e);
+bool emit_now(struct device *d, const struct emission *e);
 
 #endif

@@ -122,6 +122,15 @@ void frame_user_status(struct buf *b, const char *user_id, bool online,
 	ADD(b, "}]");
 }
 
+void frame_session_ready(struct buf *b, const char *user_id, int64_t at_ms)
+{
+	ADD(b, "42[\"session:ready\",{\"userId\":");
+	json_out_cstr(b, user_id);
+	ADD(b, ",\"serverTime\":");
+	json_out_time(b, at_ms);
+	ADD(b, "}]");
+}
+
 static void error_members(struct buf *b, const struct field_error *e,
 			  const char *temp_id)
 {

@@ -18,6 +18,7 @@ void frame_user_typing(struct buf *b, const char *match_id, const char *user_id,
 		       bool typing);
 void frame_user_status(struct buf *b, const char *user_id, bool online,
 		       int64_t at_ms);
+void frame_session_ready(struct buf *b, const char *user_id, int64_t at_ms);
 void frame_error(struct buf *b, const struct field_error *e, const char *temp_id);
 
 /* {"ok":true,…} / {"ok":false,"code":…,"message":…} */

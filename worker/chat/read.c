@@ -44,7 +44,7 @@ static void tell_delivered(struct chat *c, const struct reading *r,
 			continue;
 		buf_clear(b);
 		frame_message_delivered(b, rows[i].id, r->at_ms);
-		chat_everywhere(c, r->other, buf_slice(b));
+		chat_receipt(c, r->other, buf_slice(b));
 	}
 }
 
@@ -71,8 +71,8 @@ static void on_marked(void *arg, int err, const struct message *rows, size_t n)
 		tell_delivered(c, r, rows, n);
 		buf_clear(b);
 		frame_message_read(b, r->match_id, rows, n, r->at_ms, r->me);
-		chat_everywhere(c, r->other, buf_slice(b));
-		chat_everywhere(c, r->me, buf_slice(b));
+		chat_receipt(c, r->other, buf_slice(b));
+		chat_receipt(c, r->me, buf_slice(b));
 	}
 	if (d->socket != NULL && r->ack != SIO_NO_ACK) {
 		buf_clear(b);

@@ -22,7 +22,7 @@ void seen_free(struct seen **s)
 }
 
 /* Where the stream is, or belongs. */
-static size_t place_of(const struct seen *s, uint64_t stream)
+static size_t find(const struct seen *s, uint64_t stream)
 {
 	size_t low = 0, high = s->n;
 
@@ -75,14 +75,14 @@ static struct seen *make_room(struct seen *s, int64_t floor)
 void seen_note(struct seen **sp, const struct place *at, int64_t floor)
 {
 	struct seen *s = *sp;
-	size_t i = s != NULL ? place_of(s, at->stream) : 0;
+	size_t i = s != NULL ? find(s, at->stream) : 0;
 
 	if (s != NULL && is_at(s, i, at->stream)) {
 		if (s->streams[i].pos < at->pos)
 			s->streams[i].pos = at->pos;
 	} else {
 		*sp = s = make_room(s, floor);
-		i = place_of(s, at->stream);	/* others may have left */
+		i = find(s, at->stream);	/* others may have left */
 		memmove(&s->streams[i + 1], &s->streams[i],
 			(s->n - i) * sizeof(s->streams[0]));
 		s->streams[i] = (struct cursor_stream){ at->stream, at->pos };
@@ -94,7 +94,7 @@ void seen_note(struct seen **sp, const struct place *at, int64_t floor)
 
 int64_t seen_last(const struct seen *s, uint64_t stream)
 {
-	size_t i = s != NULL ? place_of(s, stream) : 0;
+	size_t i = s != NULL ? find(s, stream) : 0;
 
 	return s != NULL && is_at(s, i, stream) ? s->streams[i].pos : 0;
 }

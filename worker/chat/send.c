@@ -7,6 +7,7 @@
 #include "common/ipc/stats.h"
 #include "common/store/message_store.h"
 #include "worker/chat/chat.h"
+#include "worker/chat/emit.h"
 #include "worker/chat/frames.h"
 #include "worker/directory.h"
 
@@ -61,48 +62,41 @@ static void refuse_waiting(struct stream *st, const struct field_error *e)
 		send_refuse(LIST_ENTRY(n, struct send, node), e);
 }
 
-static void answer_sent(struct send *s, const char *id, int64_t sent_at_ms)
+/* m: the stored one. One that an earlier try stored leaves no place: what other
+ * devices sent before it may still be on its way here. */
+static void answer_sent(struct send *s, const struct message *m, bool first)
 {
 	struct buf *b = &s->c->scratch;
+	struct place at;
 
 	if (s->device->socket == NULL)
 		return;
 	buf_clear(b);
-	frame_message_sent(b, id, s->m->temp_id, sent_at_ms);
-	sio_send(s->device->socket, buf_slice(b));
+	frame_message_sent(b, m->id, s->m->temp_id, m->sent_at_ms);
+	if (first) {
+		at = place_of(m);
+		emit_sent(s->device, buf_slice(b), &at);
+	} else {
+		emit_event(s->device, buf_slice(b));
+	}
 	if (s->ack == SIO_NO_ACK)
 		return;
 	buf_clear(b);
-	ack_message_sent(b, id, s->m->temp_id, sent_at_ms);
+	ack_message_sent(b, m->id, s->m->temp_id, m->sent_at_ms);
 	sio_ack(s->device->socket, s->ack, buf_slice(b));
 }
 
 /* What the recipient's route is asked for: is anybody there? */
 struct routed {
 	struct chat *c;
-	bool local;		/* written to a device of this worker */
-	uint64_t late;		/* he was just connecting here: that stay, or 0 */
-	char user_id[PW_ID_MAX + 1];	/* his id then */
+	bool local;		/* devices of this worker have it, or will */
 	char id[MESSAGE_ID_LEN + 1];
 };
-
-/* This answer comes behind that of his registration, which went out before it
- * on the same connection: he was accepted, and given the message, or is gone. */
-static bool given_late(const struct routed *q)
-{
-	struct user *u = users_find(&q->c->users,
-				    (struct slice){ q->user_id,
-						    strlen(q->user_id) });
-
-	return u != NULL && u->generation == q->late && u->registered;
-}
 
 static void on_routed(void *arg, int err, const struct route_result *r)
 {
 	struct routed *q = arg;
 
-	if (q->late != 0)
-		q->local = given_late(q);
 	if (err == 0) {
 		flight_record(FLIGHT_ROUTED, q->id, r->receivers);
 		/* Within his grace he gets the full timeout: a network flip is
@@ -134,19 +128,16 @@ static void route_to_recipient(struct chat *c, const struct message *m)
 {
 	struct buf *b = &c->scratch;
 	struct slice user = { m->recipient_id, strlen(m->recipient_id) };
-	struct user *u = users_find(&c->users, user);
 	struct routed *q = mem_zalloc(sizeof(*q));
+	struct emission out = { .id = m->id, .at = place_of(m), .tracked = true };
 	struct envelope e;
 
 	buf_clear(b);
 	frame_message_new(b, m, false);
+	out.frame = buf_slice(b);
 	q->c = c;
 	memcpy(q->id, m->id, sizeof(q->id));
-	if (u != NULL && !u->registered) {
-		q->late = u->generation;
-		strcpy(q->user_id, u->id);
-	}
-	q->local = chat_local_message(c, user, buf_slice(b), m->id) > 0;
+	q->local = chat_local_message(c, user, &out, NULL) > 0;
 	e = message_envelope(m, ENV_MESSAGE, m->recipient_id, buf_slice(b));
 	router_send(c->router, &e, ROUTE_UNREAD, on_routed, q);
 }
@@ -155,11 +146,14 @@ static void route_own_copies(struct chat *c, const struct message *m,
 			     const struct device *asker)
 {
 	struct buf *b = &c->scratch;
+	struct slice user = { m->sender_id, strlen(m->sender_id) };
+	struct emission out = { .id = m->id, .at = place_of(m) };
 	struct envelope e;
 
 	buf_clear(b);
 	frame_message_new(b, m, true);
-	chat_local(c, m->sender_id, buf_slice(b), asker);
+	out.frame = buf_slice(b);
+	chat_local_message(c, user, &out, asker);
 	e = message_envelope(m, ENV_OWN_COPY, m->sender_id, buf_slice(b));
 	router_send(c->router, &e, ROUTE_PLAIN, NULL, NULL);
 }
@@ -171,7 +165,7 @@ static void stored(struct send *s)
 	stats_inc(STAT_messages_accepted);
 	stats_observe(STAT_store_us, us);
 	flight_record(FLIGHT_STORED, s->m->id, (uint32_t)us);
-	answer_sent(s, s->m->id, s->m->sent_at_ms);
+	answer_sent(s, s->m, true);
 	route_to_recipient(s->c, s->m);
 	route_own_copies(s->c, s->m, s->device);
 	directory_message_at(s->c->directory, s->m->match_id, s->m->sent_at_ms);
@@ -191,7 +185,7 @@ static void on_stored(void *arg, enum store_result r, const struct message *firs
 		 * nobody did: its outcome was unknown, and its push is due. */
 		stats_inc(STAT_messages_duplicate);
 		flight_record(FLIGHT_DEDUPLICATED, first->id, 0);
-		answer_sent(s, first->id, first->sent_at_ms);
+		answer_sent(s, first, false);
 		if (first->delivered_at_ms == 0 && first->owe != 0 &&
 		    first->owe < cluster_now_us())
 			chat_push_due(s->c, first->id);

@@ -5,6 +5,7 @@
 
 #include "common/base/mem.h"
 #include "common/base/siphash.h"
+#include "worker/chat/seen.h"
 
 /* What one client may have waiting while a backend is slow: enough for any
  * burst an app means, far from what would hurt the worker. */
@@ -83,43 +84,12 @@ void device_unref(struct device *d)
 	if (--d->refs > 0)
 		return;
 	pendings_free(&d->pendings);
+	seen_free(&d->seen);
 	free(d);
-}
-
-void user_late_add(struct user *u, struct slice frame, const char *id)
-{
-	struct late_message *m = mem_alloc(sizeof(*m) + frame.n);
-
-	memcpy(m->id, id, sizeof(m->id));
-	m->n = frame.n;
-	memcpy(m->frame, frame.p, frame.n);
-	m->next = m;
-	if (u->late != NULL) {
-		m->next = u->late->next;
-		u->late->next = m;
-	}
-	u->late = m;
-}
-
-struct late_message *user_late_take(struct user *u)
-{
-	struct late_message *last = u->late, *m;
-
-	if (last == NULL)
-		return NULL;
-	m = last->next;
-	last->next = m->next;
-	if (m == last)
-		u->late = NULL;
-	return m;
 }
 
 static void user_free(struct users *us, struct user *u)
 {
-	struct late_message *m;
-
-	while ((m = user_late_take(u)) != NULL)
-		free(m);
 	map_remove(&us->map, &u->node);
 	free(u);
 }

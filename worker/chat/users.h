@@ -10,20 +10,9 @@
 struct chat;
 struct sio_socket;
 
-/* A message for a user whose route is being registered: written when it is,
- * before anything that comes after. */
-struct late_message {
-	struct late_message *next;
-	char id[MESSAGE_ID_LEN + 1];
-	size_t n;
-	char frame[];
-};
-
 struct user {
 	struct map_node node;
 	struct list devices;
-	struct late_message *late;	/* the last one, whose next is the first;
-					 * while not registered */
 	uint64_t generation;	/* differs from that of the same user's earlier
 				 * stay on this worker */
 	struct device *named;	/* whose socket id stands in Redis */
@@ -43,7 +32,7 @@ struct device {
 	struct seen *seen;		/* NULL: sent nothing lately (seen.h) */
 	struct catch_up *catch_up;	/* NULL: it has all (catch_up.h) */
 	int64_t expires_mono_ms;	/* 0: the token has no end */
-	uint32_t since_s;	/* wall clock */
+	uint32_t since_s;	/* cluster time */
 	uint32_t event_bytes;	/* what unanswered events hold in memory */
 	uint32_t refs;
 	uint16_t events;	/* asked for and not yet answered */
@@ -74,9 +63,5 @@ bool device_gone(struct users *us, struct device *d, char *id_out);
  * False: as many wait already as one client may have; refuse it. */
 bool device_event_begin(struct device *d, size_t bytes);
 void device_event_end(struct device *d, size_t bytes);
-
-void user_late_add(struct user *u, struct slice frame, const char *id);
-/* The first one, removed; free() it. NULL: none. */
-struct late_message *user_late_take(struct user *u);
 
 #endif

@@ -30,8 +30,26 @@ static struct outbox_bytes *reserve(struct outbox_bytes *b, size_t n)
 
 void outbox_put(struct outbox *o, struct slice packet, bool binary)
 {
-	uint32_t head = (uint32_t)packet.n | (binary ? OUTBOX_BINARY : 0);
+	outbox_put_pieces(o, &packet, 1, binary);
+}
+
+static void append(struct outbox_bytes *b, const void *p, size_t n)
+{
+	if (n > 0)
+		memcpy(b->p + b->len, p, n);
+	b->len += n;
+}
+
+void outbox_put_pieces(struct outbox *o, const struct slice *pieces, size_t n,
+		       bool binary)
+{
 	struct outbox_bytes *b = o->bytes;
+	uint32_t head;
+	size_t whole = 0;
+
+	for (size_t i = 0; i < n; i++)
+		whole += pieces[i].n;
+	head = (uint32_t)whole | (binary ? OUTBOX_BINARY : 0);
 
 	/* Taken records stay in front until they are half of the memory, so
 	 * that a slow reader does not cost a move of everything per packet. */
@@ -40,11 +58,10 @@ void outbox_put(struct outbox *o, struct slice packet, bool binary)
 		memmove(b->p, b->p + b->at, b->len);
 		b->at = 0;
 	}
-	b = reserve(b, RECORD_HEAD + packet.n);
-	memcpy(b->p + b->len, &head, RECORD_HEAD);
-	if (packet.n > 0)
-		memcpy(b->p + b->len + RECORD_HEAD, packet.p, packet.n);
-	b->len += RECORD_HEAD + packet.n;
+	b = reserve(b, RECORD_HEAD + whole);
+	append(b, &head, RECORD_HEAD);
+	for (size_t i = 0; i < n; i++)
+		append(b, pieces[i].p, pieces[i].n);
 	o->bytes = b;
 }
 

@@ -17,6 +17,9 @@ struct outbox {
 
 /* text: a whole text frame ("42[…]", "2"); binary: a message's bytes. */
 void outbox_put(struct outbox *o, struct slice packet, bool binary);
+/* One packet in n pieces. */
+void outbox_put_pieces(struct outbox *o, const struct slice *pieces, size_t n,
+		       bool binary);
 /* The first packet; false when empty. Borrowed until the next call. */
 bool outbox_peek(const struct outbox *o, struct slice *packet, bool *binary);
 void outbox_pop(struct outbox *o);

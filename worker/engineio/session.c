@@ -82,14 +82,20 @@ void session_set_transport(struct eio_session *s, struct transport *t)
 	count_polling(s, t->ops->upgradable);
 }
 
-static void put(struct eio_session *s, struct slice packet, bool binary)
+static void put_pieces(struct eio_session *s, const struct slice *pieces,
+		       size_t n, bool binary)
 {
 	size_t before = outbox_size(&s->outbox);
 
-	outbox_put(&s->outbox, packet, binary);
+	outbox_put_pieces(&s->outbox, pieces, n, binary);
 	stats_add(STAT_outbox_bytes,
 		  (int64_t)outbox_size(&s->outbox) - (int64_t)before);
 	session_mark_dirty(s);
+}
+
+static void put(struct eio_session *s, struct slice packet, bool binary)
+{
+	put_pieces(s, &packet, 1, binary);
 }
 
 /* The pong will confirm all that is in the outbox now. */
@@ -423,6 +429,15 @@ bool eio_session_send(struct eio_session *s, struct slice packet, bool binary)
 	if (s->state != SESS_OPEN)
 		return false;
 	put(s, packet, binary);
+	return true;
+}
+
+bool eio_session_send_pieces(struct eio_session *s, const struct slice *pieces,
+			     size_t n)
+{
+	if (s->state != SESS_OPEN)
+		return false;
+	put_pieces(s, pieces, n, false);
 	return true;
 }
 

@@ -95,6 +95,9 @@ const char *eio_session_transport_name(const struct eio_session *s);
  * it, the session closes (CLOSE_OUTBOX). False: dropped, for the session is
  * closing already - though one that was taken may still be lost with it. */
 bool eio_session_send(struct eio_session *s, struct slice packet, bool binary);
+/* The same for one text frame in n pieces. */
+bool eio_session_send_pieces(struct eio_session *s, const struct slice *pieces,
+			     size_t n);
 /* A mark behind everything queued so far. The session follows it with a ping
  * (the barrier: at most one ping outstanding, at most one barrier every 20 ms)
  * and reports confirmed(mark) - or a later mark - when the pong is there. */

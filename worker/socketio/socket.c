@@ -137,6 +137,11 @@ bool sio_send(struct sio_socket *k, struct slice frame)
 	return eio_session_send(k->conn->session, frame, false);
 }
 
+bool sio_send_pieces(struct sio_socket *k, const struct slice *pieces, size_t n)
+{
+	return eio_session_send_pieces(k->conn->session, pieces, n);
+}
+
 /* All of it in one go: only what is put in meanwhile could come between. */
 bool sio_send_binary(struct sio_socket *k, struct slice frame,
 		     const struct slice *attachments, unsigned n)

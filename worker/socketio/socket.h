@@ -99,6 +99,8 @@ void sio_refuse_data(struct sio_socket *k, const char *message,
  * writes its name into it (sio_head_write). True: queued; false: dropped, the
  * connection is closing. */
 bool sio_send(struct sio_socket *k, struct slice frame);
+/* The same for a frame in n pieces. */
+bool sio_send_pieces(struct sio_socket *k, const struct slice *pieces, size_t n);
 /* The same with 1 to SIO_ATTACHMENTS_MAX attachments, as its head says;
  * nothing comes between them. */
 bool sio_send_binary(struct sio_socket *k, struct slice frame,

@@ -69,7 +69,7 @@ static void note(const char *to, struct slice what)
 	snprintf(saw.sent[saw.nsent++], 200, "%s %.*s", to, (int)what.n, what.p);
 }
 
-void chat_everywhere(struct chat *chat, const char *user, struct slice frame)
+void chat_receipt(struct chat *chat, const char *user, struct slice frame)
 {
 	(void)chat;
 	note(user, frame);
@@ -129,7 +129,7 @@ static void teardown(void)
 	confirms_free(&c);
 	users_free(&c.users);
 	buf_free(&c.scratch);
-	buf_free(&c.scratch_ack);
+	buf_free(&c.offset);
 	loop_free(&c.loop);
 }
 

@@ -41,38 +41,6 @@ Test(users, come_and_go)
 	users_free(&us);
 }
 
-Test(users, late_messages_come_in_order)
-{
-	struct late_message *m;
-	struct users us;
-	struct device *d;
-	struct user *u;
-	char id[PW_ID_MAX + 1];
-	char got[8] = "";
-
-	users_init(&us);
-	d = device_new(NULL, &us, "anna", fake_socket(1));
-	u = d->user;
-	cr_expect_null(user_late_take(u));
-	for (int i = 0; i < 3; i++) {
-		snprintf(id, sizeof(id), "%024x", i);
-		user_late_add(u, (struct slice){ &"abc"[i], 1 }, id);
-	}
-	m = user_late_take(u);
-	strncat(got, m->frame, m->n);
-	cr_expect_str_eq(m->id, "000000000000000000000000");
-	free(m);
-	user_late_add(u, s("d"), id);
-	while ((m = user_late_take(u)) != NULL) {
-		strncat(got, m->frame, m->n);
-		free(m);
-	}
-	cr_expect_str_eq(got, "abcd");
-	user_late_add(u, s("e"), id);	/* goes with him */
-	device_gone(&us, d, id);
-	users_free(&us);
-}
-
 Test(streams, last_never_repeats)
 {
 	struct streams ss;

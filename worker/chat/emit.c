@@ -1,0 +1,101 @@
+#include "worker/chat/emit.h"
+
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "worker/chat/catch_up.h"
+
+/* How late a message may be committed and published (M6): store operations end
+ * within 30 s, and the clocks of workers differ by little. */
+#define SETTLED_US (60 * 1000000LL)
+
+static struct slice text(const char *s)
+{
+	return (struct slice){ s, strlen(s) };
+}
+
+struct place place_of(const struct message *m)
+{
+	return (struct place){
+		cursor_stream_id(text(m->sender_id), text(m->match_id),
+				 text(m->src)),
+		m->pos,
+	};
+}
+
+struct place place_of_envelope(const struct envelope *e)
+{
+	return (struct place){
+		cursor_stream_id(e->sender_id, e->match_id, e->src), e->pos,
+	};
+}
+
+/* Before it connected it was not sent anything; what was stored by then it was
+ * given from the store. */
+int64_t emit_floor(const struct device *d)
+{
+	int64_t whole = router_good_us(d->chat->router);
+	int64_t since = (int64_t)d->since_s * 1000000;
+
+	if (whole < since)
+		whole = since;
+	return whole > SETTLED_US ? whole - SETTLED_US : 0;
+}
+
+/* The offset goes in before the frame's last bracket. */
+static bool send_with_offset(struct device *d, struct slice frame)
+{
+	struct buf *b = &d->chat->offset;
+	struct slice pieces[2] = { { frame.p, frame.n - 1 } };
+
+	buf_clear(b);
+	buf_add(b, ",\"", 2);
+	seen_offset(d->seen, emit_floor(d), b);
+	buf_add(b, "\"]", 2);
+	pieces[1] = buf_slice(b);
+	return sio_send_pieces(d->socket, pieces, ARRAY_SIZE(pieces));
+}
+
+bool emit_event(struct device *d, struct slice frame)
+{
+	return d->accepted && d->socket != NULL && send_with_offset(d, frame);
+}
+
+bool emit_sent(struct device *d, struct slice frame, const struct place *at)
+{
+	if (d->socket == NULL)
+		return false;
+	seen_note(&d->seen, at, emit_floor(d));
+	return send_with_offset(d, frame);
+}
+
+/* Within a stream everything is sent in order, so its last pos says it. Of one
+ * that is not known (any more) an unconfirmed message may still be repeated. */
+bool emit_is_repeat(const struct device *d, const struct emission *e)
+{
+	int64_t last = seen_last(d->seen, e->at.stream);
+
+	if (last != 0)
+		return e->at.pos <= last;
+	return e->tracked && device_pending_has(d, e->id);
+}
+
+bool emit_now(struct device *d, const struct emission *e)
+{
+	seen_note(&d->seen, &e->at, emit_floor(d));
+	if (!send_with_offset(d, e->frame))
+		return false;
+	if (e->tracked)
+		device_pending_add(d, sio_mark(d->socket), e->id,
+				   clock_mono_us());
+	return true;
+}
+
+enum emitted emit_message(struct device *d, const struct emission *e)
+{
+	if (d->socket == NULL)
+		return EMIT_GONE;
+	if (emit_is_repeat(d, e))
+		return EMIT_REPEAT;
+	return emit_now(d, e) ? EMIT_WRITTEN : EMIT_GONE;
+}
