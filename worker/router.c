@@ -17,7 +17,9 @@
 #include "worker/router_watch.h"
 
 #define CALL_OPS 200		/* operations of one script call, at most */
+#define CALL_ARGS (6 * CALL_OPS)
 #define CALL_BYTES (1024 * 1024)
+#define MANY_USERS 250		/* of one operation */
 /* What may wait for a slow Redis; beyond, operations are refused. */
 #define WAITING_OPS 20000
 #define WAITING_BYTES (64 * 1024 * 1024)
@@ -158,7 +160,8 @@ static bool begin(struct router *r, char letter, router_cb *cb, void *arg)
 
 static void done(struct router *r)
 {
-	if (r->batch.nops >= CALL_OPS || r->batch.bytes.len >= CALL_BYTES)
+	if (r->batch.nops >= CALL_OPS || r->batch.nargs >= CALL_ARGS ||
+	    r->batch.bytes.len >= CALL_BYTES)
 		send_batch(r);
 }
 
@@ -185,6 +188,31 @@ void router_send(struct router *r, const struct envelope *e,
 		route_batch_arg(&r->batch, e->id);
 	}
 	done(r);
+}
+
+static void send_some(struct router *r, const char *const *users, size_t n,
+		      struct slice event)
+{
+	struct route_batch *b = &r->batch;
+	struct envelope e = { .kind = ENV_EMIT_MANY, .event = event };
+
+	if (!begin(r, 'm', NULL, NULL))
+		return;
+	buf_printf(&b->bytes, "%zu", n);
+	route_batch_end_arg(b);
+	envelope_encode(&b->bytes, &e);
+	route_batch_end_arg(b);
+	for (size_t i = 0; i < n; i++)
+		route_batch_arg(b, text(users[i]));
+	done(r);
+}
+
+void router_send_many(struct router *r, const char *const *users, size_t n,
+		      struct slice event)
+{
+	for (size_t i = 0; i < n; i += MANY_USERS)
+		send_some(r, users + i, n - i < MANY_USERS ? n - i : MANY_USERS,
+			  event);
 }
 
 void router_typing(struct router *r, const char *match_id, const char *user_id,

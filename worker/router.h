@@ -16,7 +16,7 @@ struct router_conf {
 	const struct redis_conf *redis;	/* for the subscription's connection */
 };
 struct router_ops {
-	/* An envelope from another instance. Borrowed. */
+	/* An envelope from another instance; no ENV_EMIT_MANY. Borrowed. */
 	void (*deliver)(void *arg, const struct envelope *e);
 	/* The subscription came (back) or went. */
 	void (*subscribed)(void *arg, bool up);
@@ -73,8 +73,9 @@ int64_t router_good_us(const struct router *r);
 unsigned router_losses(const struct router *r);
 void router_made_good(struct router *r, unsigned lost);
 /* The same event to many users, in one round trip a few hundred of them: only
- * instances of those who are online get it, one envelope each for all their
- * users. users and event are copied. */
+ * other instances of those who are online get it, one envelope each for all
+ * their users, and deliver it to each as an ENV_EMIT; local ones are the
+ * caller's. Lost when Redis is down. users and event are copied. */
 void router_send_many(struct router *r, const char *const *users, size_t n,
 		      struct slice event);
 /* typing:<match>:<user> for 5 s (or removed), and e, in the same call. */

@@ -11,6 +11,8 @@
  *   t user body key        the same; key is set for 5 s
  *   s user body key        the same; key is removed
  *   r user match n id*n    ids leave the user's unread set of match
+ *   m n body user*n        publish to the instances that hold any of these, one
+ *                          envelope each: body begins it, its users follow
  * Reply: one integer per operation, ROUTE_* below (r: 0). */
 extern struct redis_script route_script;
 #define ROUTE_LEAVING 1

@@ -105,6 +105,20 @@ static void on_tick_back(struct router_watch *w, uint64_t counter, int64_t us)
 		w->good_us = us;
 }
 
+static void deliver(struct router_watch *w, const struct envelope *e)
+{
+	struct envelope one = { .counter = e->counter, .kind = ENV_EMIT,
+				.event = e->event };
+	struct slice users = e->users;
+
+	if (e->kind != ENV_EMIT_MANY) {
+		w->ops->deliver(w->ops->arg, e);
+		return;
+	}
+	while (envelope_next_user(&users, &one.user_id))
+		w->ops->deliver(w->ops->arg, &one);
+}
+
 static void on_message(void *arg, struct slice channel, struct slice msg)
 {
 	struct router_watch *w = arg;
@@ -122,7 +136,7 @@ static void on_message(void *arg, struct slice channel, struct slice msg)
 	if (e.counter != 0)
 		count(w, e.counter, e.counter - 1);
 	if (err == 0) {
-		w->ops->deliver(w->ops->arg, &e);
+		deliver(w, &e);
 	} else if (!w->complained) {
 		w->complained = true;
 		log_warn("ignoring what this version cannot read on its channel: %s bytes=%zu",

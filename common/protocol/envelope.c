@@ -1,7 +1,8 @@
 /* Wire form:  01  <counter, decimal>  ':'  <kind>  <fields>
  * A field is its length as a varint (LEB128) and its bytes; sent_at_ms and pos
  * are eight bytes, little-endian. user_id and event are always there, the
- * others only for the kinds that track a message. */
+ * others only for the kinds that track a message. ENV_EMIT_MANY: event, then
+ * users, a field each, up to the end. */
 #include "common/protocol/envelope.h"
 
 #include <errno.h>
@@ -42,6 +43,11 @@ static void put_int(struct buf *out, int64_t v)
 void envelope_encode(struct buf *out, const struct envelope *e)
 {
 	buf_addc(out, (char)e->kind);
+	if (e->kind == ENV_EMIT_MANY) {
+		put_field(out, e->event);
+		buf_add(out, e->users.p, e->users.n);
+		return;
+	}
 	put_field(out, e->user_id);
 	put_field(out, e->event);
 	if (!tracks_message(e->kind))
@@ -123,9 +129,32 @@ static uint64_t get_counter(struct reader *r)
 	return v;
 }
 
+static struct slice get_id(struct reader *r)
+{
+	struct slice id = get_field(r, PW_ID_MAX);
+
+	r->bad = r->bad || id.n == 0;
+	return id;
+}
+
+static void get_users(struct reader *r, struct slice *users_out)
+{
+	struct slice users = { (const char *)r->p, r->left };
+
+	do
+		get_id(r);
+	while (!r->bad && r->left > 0);
+	*users_out = users;
+}
+
 static void get_body(struct reader *r, struct envelope *e)
 {
-	e->user_id = get_field(r, PW_ID_MAX);
+	if (e->kind == ENV_EMIT_MANY) {
+		e->event = get_field(r, SIZE_MAX);
+		get_users(r, &e->users);
+		return;
+	}
+	e->user_id = get_id(r);
 	e->event = get_field(r, SIZE_MAX);
 	if (!tracks_message(e->kind))
 		return;
@@ -151,14 +180,25 @@ int envelope_decode(struct slice in, struct envelope *out)
 	kind = get_byte(&r);
 	if (r.bad)
 		return -EBADMSG;
-	if (kind < ENV_EMIT || kind > ENV_CATCH_UP) {
+	if (kind < ENV_EMIT || kind > ENV_EMIT_MANY) {
 		*out = e;
 		return -ENOTSUP;
 	}
 	e.kind = (enum envelope_kind)kind;
 	get_body(&r, &e);
-	if (r.bad || r.left != 0 || e.user_id.n == 0)
+	if (r.bad || r.left != 0)
 		return -EBADMSG;
 	*out = e;
 	return 0;
+}
+
+bool envelope_next_user(struct slice *users, struct slice *user_out)
+{
+	struct reader r = { (const unsigned char *)users->p, users->n, false };
+
+	if (users->n == 0)
+		return false;
+	*user_out = get_id(&r);
+	*users = (struct slice){ (const char *)r.p, r.left };
+	return !r.bad;
 }

@@ -1,7 +1,7 @@
 /* What one worker publishes to another's Redis channel. Begins with a version
  * byte; an envelope of another version or kind is ignored by old binaries and
  * counted. The route script puts "<counter>:" between the version byte and the
- * rest (M5). Pure codec. */
+ * rest (M5); that of an ENV_EMIT_MANY it ends itself. Pure codec. */
 #ifndef PW_ENVELOPE_H
 #define PW_ENVELOPE_H
 
@@ -18,6 +18,7 @@ enum envelope_kind {
 			 * their offset: each device's is appended (M6) */
 	ENV_CATCH_UP,	/* no event: user's devices look in the store for what
 			 * they were not sent */
+	ENV_EMIT_MANY,	/* as ENV_EMIT, for each of `users` */
 };
 
 struct envelope {
@@ -32,6 +33,8 @@ struct envelope {
 	struct slice src;	/* instance that accepted it */
 	int64_t sent_at_ms;
 	int64_t pos;
+	/* ENV_EMIT_MANY, instead of user_id: */
+	struct slice users;	/* see envelope_next_user() */
 };
 
 /* The part behind the counter: what the route script is given. */
@@ -41,5 +44,9 @@ void envelope_encode(struct buf *out, const struct envelope *e);
  * nothing but the counter then, so that its sequence goes on: 0 for another
  * version). */
 int envelope_decode(struct slice in, struct envelope *out) MUST_CHECK;
+
+/* Takes the next one off users; false: none is left. Of a decoded envelope: each
+ * is well formed, and there is one at least. */
+bool envelope_next_user(struct slice *users, struct slice *user_out);
 
 #endif

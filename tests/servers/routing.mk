@@ -13,6 +13,13 @@ tests_servers_test_router_counters_SOURCES = tests/servers/test_router_counters.
 tests_servers_test_router_counters_CFLAGS = $(TEST_CFLAGS) $(HIREDIS_CFLAGS)
 tests_servers_test_router_counters_LDADD = worker/librouting.a $(IPC_LIBS) $(BACKEND_LIBS) $(PROTOCOL_LIBS) $(TEST_LIBS)
 
+check_PROGRAMS += tests/servers/test_router_many
+tests_servers_test_router_many_SOURCES = tests/servers/test_router_many.c \
+	tests/servers/loop_wait.h tests/servers/redis_admin.h \
+	tests/servers/router_nodes.h
+tests_servers_test_router_many_CFLAGS = $(TEST_CFLAGS) $(HIREDIS_CFLAGS)
+tests_servers_test_router_many_LDADD = worker/librouting.a $(IPC_LIBS) $(BACKEND_LIBS) $(PROTOCOL_LIBS) $(TEST_LIBS)
+
 check_PROGRAMS += tests/servers/test_presence
 tests_servers_test_presence_SOURCES = tests/servers/test_presence.c \
 	tests/servers/loop_wait.h tests/servers/redis_admin.h

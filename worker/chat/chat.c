@@ -202,6 +202,7 @@ void chat_deliver(void *arg, const struct envelope *e)
 	connect_registered(c, e->user_id);
 	switch (e->kind) {
 	case ENV_CATCH_UP:
+	case ENV_EMIT_MANY:	/* comes one by one */
 		break;
 	case ENV_RECEIPT:
 		chat_local_event(c, user_id, e->event);

@@ -172,3 +172,69 @@ Test(envelope, hostile_lengths)
 		free((char *)in.p);
 	}
 }
+
+Test(envelope, many_users)
+{
+	static const struct {
+		struct slice users;
+		int rc;
+		size_t n;
+	} rows[] = {
+		{ SLICE("\3ann"), 0, 1 },
+		{ SLICE("\3ann\3bob\1c"), 0, 3 },
+		{ SLICE(""), -EBADMSG, 0 },
+		{ SLICE("\3ann\0"), -EBADMSG, 0 },
+		{ SLICE("\3ann\4bob"), -EBADMSG, 0 },
+		{ SLICE("\3ann\3"), -EBADMSG, 0 },
+		{ SLICE("\3ann\x80"), -EBADMSG, 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct envelope e = { .kind = ENV_EMIT_MANY,
+				      .event = SLICE("42[\"x\"]"),
+				      .users = rows[i].users };
+		struct envelope got = { 0 };
+		struct slice user = { 0 };
+		struct buf b = { 0 };
+		size_t n = 0;
+
+		wrap(&b, "17", &e);
+		cr_expect_eq(envelope_decode(buf_slice(&b), &got), rows[i].rc,
+			     "row %zu", i);
+		if (rows[i].rc == 0) {
+			cr_expect_eq(got.counter, 17);
+			cr_expect_eq(got.kind, ENV_EMIT_MANY);
+			cr_expect_eq(got.event.n, e.event.n);
+			while (envelope_next_user(&got.users, &user))
+				n++;
+		}
+		cr_expect_eq(n, rows[i].n, "row %zu", i);
+		buf_free(&b);
+	}
+}
+
+Test(envelope, the_longest_of_many_users)
+{
+	struct envelope e = { .kind = ENV_EMIT_MANY, .event = SLICE("e") }, got;
+	struct slice user;
+	char users[2 + PW_ID_MAX + 1];
+	struct buf b = { 0 };
+
+	memset(users, 'u', sizeof(users));
+	for (size_t n = PW_ID_MAX; n <= PW_ID_MAX + 1; n++) {
+		bool fits = n == PW_ID_MAX;
+
+		users[0] = (char)(n | 0x80);
+		users[1] = 1;
+		e.users = (struct slice){ users, 2 + n };
+		buf_clear(&b);
+		wrap(&b, "1", &e);
+		cr_assert_eq(envelope_decode(buf_slice(&b), &got),
+			     fits ? 0 : -EBADMSG);
+		if (fits) {
+			cr_expect(envelope_next_user(&got.users, &user));
+			cr_expect_eq(user.n, n);
+		}
+	}
+	buf_free(&b);
+}
