@@ -58,8 +58,9 @@ struct store_batch {
 	int64_t due_us;			/* monotonic */
 };
 /* err 0: each row's state is set. -EINVAL: nothing was stored because of one
- * or more unsuitable rows, which the store finds by halving. Any other: the
- * states are not looked at, no row is known to be stored. */
+ * or more unsuitable rows, which the store finds by halving. -ENOTCONN (never
+ * sent), -EAGAIN: nothing was stored. Any other, and ROW_UNKNOWN: perhaps it
+ * was; then what waits in the lane is refused as well, unsent. */
 void store_batch_done(struct store_batch *b, int err);
 
 /* Newest rows of a user that OP_UNREAD looks at. */

@@ -40,6 +40,7 @@ struct lane {
 	struct range todo[RANGES_MAX];	/* a stack: the leftmost on top */
 	size_t ntodo;
 	struct range now;
+	bool lost;		/* its outcome is not known: all are answered */
 	struct store_row rows[LANE_BATCH_ROWS];
 	struct store_batch batch;
 };
@@ -71,19 +72,41 @@ static void insert_free(struct insert *i)
 	free(i);
 }
 
+/* A row of the batch may turn up though its caller was told that it is not
+ * there: nothing may be stored behind it before the caller knows. So the rest
+ * of the batch, stored or not, and what waits go the same way; what is inserted
+ * by the callbacks does not. The batch itself stays until the backend is done
+ * with it. */
+static void outcome_unknown(struct lane *ln)
+{
+	size_t waiting = ln->nqueued;
+
+	ln->lost = true;
+	for (size_t k = 0; k < ln->n; k++)
+		answer(ln->v[k], STORE_UNAVAILABLE, NULL);
+	while (waiting-- > 0) {
+		struct insert *i = LIST_ENTRY(list_shift(&ln->queue),
+					      struct insert, node);
+
+		ln->nqueued--;
+		answer(i, STORE_UNAVAILABLE, NULL);
+		insert_free(i);
+	}
+}
+
 static void on_expired(struct deadline *d, void *arg)
 {
 	struct insert *i = CONTAINER_OF(d, struct insert, due);
-	bool waiting = !list_empty(&i->node);
 
 	(void)arg;
-	if (waiting) {
-		list_remove(&i->node);
-		i->lane->nqueued--;
+	if (list_empty(&i->node)) {
+		outcome_unknown(i->lane);
+		return;
 	}
+	list_remove(&i->node);
+	i->lane->nqueued--;
 	answer(i, STORE_UNAVAILABLE, NULL);
-	if (waiting)
-		insert_free(i);	/* else the batch in flight still holds it */
+	insert_free(i);
 }
 
 static int by_id(const void *a, const void *b)
@@ -98,8 +121,8 @@ static int by_id(const void *a, const void *b)
 
 /* The rows of the range: ordered by id, which keeps two batches of PostgreSQL
  * from waiting for each other, and each id once. A resend that arrived while
- * its first copy still waited shares that one's row. Those that expired
- * meanwhile were answered and are left out. */
+ * its first copy still waited shares that one's row. Once the outcome is not
+ * known all were answered: none is left to be sent. */
 static void range_rows(struct lane *ln)
 {
 	struct insert *sorted[LANE_BATCH_ROWS];
@@ -176,6 +199,7 @@ static void on_start(void *arg)
 	if (ln->n == 0)
 		return;
 	ln->busy = true;
+	ln->lost = false;
 	ln->todo[0] = (struct range){ 0, ln->n };
 	ln->ntodo = 1;
 	run_ranges(ln);
@@ -239,6 +263,8 @@ static void rows_drop(struct store_batch *b)
 void store_batch_done(struct store_batch *b, int err)
 {
 	struct lane *ln = CONTAINER_OF(b, struct lane, batch);
+	bool known = err == 0 || err == -EINVAL || err == -EAGAIN ||
+		     err == -ENOTCONN;
 
 	if (err == -EINVAL && b->n > 1) {
 		rows_drop(b);
@@ -248,10 +274,16 @@ void store_batch_done(struct store_batch *b, int err)
 	}
 	for (size_t k = 0; k < b->n && err != 0; k++)
 		b->rows[k].state = err == -EINVAL ? ROW_REFUSED : ROW_UNKNOWN;
-	for (size_t k = ln->now.lo; k < ln->now.hi; k++)
-		if (!ln->v[k]->answered)
-			judge(ln->v[k], &b->rows[ln->v[k]->row]);
+	for (size_t k = ln->now.lo; k < ln->now.hi && known; k++) {
+		struct store_row *row = &b->rows[ln->v[k]->row];
+
+		known = err != 0 || row->state != ROW_UNKNOWN;
+		if (known && !ln->v[k]->answered)
+			judge(ln->v[k], row);
+	}
 	rows_drop(b);
+	if (!known && !ln->lost)
+		outcome_unknown(ln);
 	run_ranges(ln);
 }
 
