@@ -39,10 +39,11 @@ void store_rows_sort(struct store_rows *r, enum store_op_kind kind);
 void store_rows_free(struct store_rows *r);
 
 enum store_row_state {
-	ROW_UNKNOWN,	/* not stored, or nobody knows */
+	ROW_UNKNOWN,	/* nobody knows */
 	ROW_STORED,	/* durable, by this batch */
 	ROW_PRESENT,	/* the id was there: found is the row of that id */
 	ROW_REFUSED,	/* this row cannot be stored */
+	ROW_FAILED,	/* not stored, through no fault of its own */
 };
 
 struct store_row {

@@ -236,6 +236,7 @@ static void judge(struct insert *i, const struct store_row *row)
 							       STORE_UNAVAILABLE,
 		       NULL);
 		return;
+	case ROW_FAILED:
 	case ROW_UNKNOWN:
 		answer(i, STORE_UNAVAILABLE, NULL);
 		return;
@@ -273,11 +274,11 @@ void store_batch_done(struct store_batch *b, int err)
 		return;
 	}
 	for (size_t k = 0; k < b->n && err != 0; k++)
-		b->rows[k].state = err == -EINVAL ? ROW_REFUSED : ROW_UNKNOWN;
+		b->rows[k].state = err == -EINVAL ? ROW_REFUSED : ROW_FAILED;
 	for (size_t k = ln->now.lo; k < ln->now.hi && known; k++) {
 		struct store_row *row = &b->rows[ln->v[k]->row];
 
-		known = err != 0 || row->state != ROW_UNKNOWN;
+		known = row->state != ROW_UNKNOWN;
 		if (known && !ln->v[k]->answered)
 			judge(ln->v[k], row);
 	}

@@ -71,7 +71,7 @@ static enum store_row_state error_state(struct mongo_job *job,
 	if (mongo_errno(&e) == -EINVAL)
 		return ROW_REFUSED;
 	job->row_code = e.code;
-	return ROW_UNKNOWN;
+	return ROW_FAILED;
 }
 
 /* Marks the rows that the server named; returns how many. */
