@@ -8,6 +8,7 @@ common_libprotocol_a_SOURCES = \
 	common/protocol/http_body.c common/protocol/http_body.h \
 	common/protocol/http_head.c common/protocol/http_head.h \
 	common/protocol/ids.c common/protocol/ids.h \
+	common/protocol/iso_time.c common/protocol/iso_time.h \
 	common/protocol/json_out.c common/protocol/json_out.h \
 	common/protocol/proxy_header.c common/protocol/proxy_header.h \
 	common/protocol/push_event.c common/protocol/push_event.h \

@@ -46,8 +46,10 @@ EXTRA_DIST += tests/run tests/killed-quickstart \
 	tests/integration/push.test.mjs \
 	tests/integration/receipts.test.mjs \
 	tests/integration/socket.test.mjs \
+	tests/integration/statuses.test.mjs \
 	tests/integration/stock.test.mjs \
 	tests/integration/store-server.test.mjs \
+	tests/integration/sync.test.mjs \
 	tests/integration/transports.test.mjs \
 	tests/limits/backpressure.test.mjs \
 	tests/integration/upgrade.test.mjs \

@@ -1,6 +1,7 @@
 # What of the events needs no library handle: values in, values out.
 noinst_LIBRARIES += worker/libchatpure.a
 worker_libchatpure_a_SOURCES = \
+	worker/chat/answers.c worker/chat/answers.h \
 	worker/chat/fields.c worker/chat/fields.h \
 	worker/chat/frames.c worker/chat/frames.h \
 	worker/chat/pendings.c worker/chat/pendings.h \
@@ -21,10 +22,12 @@ worker_libchat_a_SOURCES = \
 	worker/chat/events.c \
 	worker/chat/expiry.c worker/chat/expiry.h \
 	worker/chat/member.c worker/chat/member.h \
+	worker/chat/presence_get.c \
 	worker/chat/push_due.c \
 	worker/chat/read.c \
 	worker/chat/received.c \
 	worker/chat/send.c \
+	worker/chat/sync.c \
 	worker/chat/typing.c \
 	worker/master_link.c worker/master_link.h \
 	worker/worker.c worker/worker.h

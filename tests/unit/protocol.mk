@@ -9,6 +9,7 @@ tests_unit_protocol_test_protocol_SOURCES = \
 	tests/unit/protocol/test_http_body.c \
 	tests/unit/protocol/test_http_head.c \
 	tests/unit/protocol/test_ids.c \
+	tests/unit/protocol/test_iso_time.c \
 	tests/unit/protocol/test_json_out.c \
 	tests/unit/protocol/test_proxy_header.c \
 	tests/unit/protocol/test_push_event.c \

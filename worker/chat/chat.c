@@ -19,6 +19,9 @@
 const struct field_error error_no_match = {
 	ERR_INVALID_MATCH, "match not found, or you are not part of it", 0
 };
+const struct field_error error_no_ack = {
+	ERR_INVALID_PAYLOAD, "the answer comes in the acknowledgement: ask for one", 0
+};
 const struct field_error error_too_many = {
 	ERR_RATE_LIMITED, "too many of your events wait for an answer", 0
 };

@@ -116,6 +116,8 @@ void ev_send(struct device *d, json_t *payload, int64_t ack);
 void ev_typing(struct device *d, json_t *payload, int64_t ack);
 void ev_read(struct device *d, json_t *payload, int64_t ack);
 void ev_received(struct device *d, json_t *payload, int64_t ack);
+void ev_sync(struct device *d, json_t *payload, int64_t ack);
+void ev_presence_get(struct device *d, json_t *payload, int64_t ack);
 
 /* events.c: one event of an accepted device. */
 void chat_event(struct device *d, const struct sio_event *e);
@@ -130,5 +132,6 @@ void chat_push_free(struct chat *c);
 extern const struct field_error error_no_match;
 extern const struct field_error error_unavailable;
 extern const struct field_error error_too_many;
+extern const struct field_error error_no_ack;
 
 #endif

@@ -15,6 +15,8 @@ static const struct event_row rows[] = {
 	{ "message:typing", ev_typing },
 	{ "message:read", ev_read },
 	{ "message:received", ev_received },
+	{ "message:sync", ev_sync },
+	{ "presence:get", ev_presence_get },
 };
 
 static const struct field_error unknown_event = {

@@ -2,7 +2,11 @@
 
 #include <string.h>
 
+#include "common/protocol/iso_time.h"
 #include "common/protocol/json_out.h"
+
+/* The end of the year 9999: further times cannot be written. */
+#define TIME_MAX_MS 253402300799999LL
 
 static const char *const code_names[] = {
 	[ERR_NONE] = "",
@@ -231,4 +235,100 @@ bool fields_received(json_t *payload, struct read_fields *out,
 {
 	out->match_id = NULL;
 	return get_ids(payload, out, err);
+}
+
+static bool listed(const struct status_fields *f, const char *id)
+{
+	for (size_t i = 0; i < f->n; i++)
+		if (strcmp(f->ids[i], id) == 0)
+			return true;
+	return false;
+}
+
+bool fields_status(json_t *payload, struct status_fields *out,
+		   struct field_error *err)
+{
+	json_t *ids, *v;
+	size_t i;
+
+	if (!json_is_object(payload))
+		return invalid(err, "payload must be an object");
+	ids = member(payload, "userIds");
+	if (!json_is_array(ids) || json_array_size(ids) == 0)
+		return invalid(err, "userIds must be a non-empty array");
+	if (json_array_size(ids) > STATUS_IDS_MAX)
+		return invalid(err, "userIds must not hold more than 100 ids");
+	out->n = 0;
+	json_array_foreach(ids, i, v) {
+		if (!id_ok(v))
+			return invalid(err, "userIds must hold user ids");
+		if (!listed(out, json_string_value(v)))
+			out->ids[out->n++] = json_string_value(v);
+	}
+	return true;
+}
+
+/* A message's id, an ISO time, or milliseconds. Left open when absent. */
+static bool get_bound(json_t *payload, const char *key, struct store_bound *out,
+		      struct field_error *err)
+{
+	json_t *v = member(payload, key);
+	struct slice s = { json_string_value(v), json_string_length(v) };
+
+	*out = (struct store_bound){ 0 };
+	if (v == NULL)
+		return true;
+	if (json_is_string(v) && message_id_valid(s)) {
+		memcpy(out->id, s.p, MESSAGE_ID_LEN);
+		return true;
+	}
+	if (json_is_integer(v) && json_integer_value(v) >= 0 &&
+	    json_integer_value(v) <= TIME_MAX_MS)
+		out->at_ms = json_integer_value(v);
+	else if (!json_is_string(v) || iso_time_parse(s, &out->at_ms) != 0)
+		return invalid(err, "before and after must be a message id, an ISO 8601 time or milliseconds");
+	if (out->at_ms <= 0)	/* 0 would be open */
+		out->at_ms = 1;
+	return true;
+}
+
+static bool get_limit(json_t *payload, unsigned *out, struct field_error *err)
+{
+	json_t *v = member(payload, "limit");
+
+	*out = SYNC_LIMIT_DEFAULT;
+	if (v == NULL)
+		return true;
+	if (!json_is_integer(v) || json_integer_value(v) < 1 ||
+	    json_integer_value(v) > SYNC_LIMIT_MAX)
+		return invalid(err, "limit must be an integer from 1 to 100");
+	*out = (unsigned)json_integer_value(v);
+	return true;
+}
+
+static bool is_set(const struct store_bound *b)
+{
+	return b->at_ms != 0 || b->id[0] != '\0';
+}
+
+bool fields_sync(json_t *payload, struct sync_fields *out,
+		 struct field_error *err)
+{
+	struct sync_fields f = { 0 };
+
+	if (!json_is_object(payload))
+		return invalid(err, "payload must be an object");
+	if (member(payload, "matchId") != NULL &&
+	    !get_match_id(payload, &f.match_id, err))
+		return false;
+	if (!get_bound(payload, "before", &f.before, err) ||
+	    !get_bound(payload, "after", &f.after, err) ||
+	    !get_limit(payload, &f.limit, err))
+		return false;
+	if (f.match_id == NULL && !is_set(&f.after))
+		return invalid(err, "matchId, or after, is needed");
+	if (f.match_id == NULL && is_set(&f.before))
+		return invalid(err, "before needs a matchId");
+	*out = f;
+	return true;
 }

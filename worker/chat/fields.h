@@ -6,7 +6,7 @@
 #include <jansson.h>
 
 #include "common/base/buf.h"
-#include "common/store/message.h"
+#include "common/store/message_store.h"
 
 enum error_code {
 	ERR_NONE = 0,
@@ -30,6 +30,9 @@ struct field_error {
 #define MEDIA_URL_MAX 2048
 #define TEMP_ID_MAX 128
 #define READ_IDS_MAX 500
+#define STATUS_IDS_MAX 100
+#define SYNC_LIMIT_MAX 100
+#define SYNC_LIMIT_DEFAULT 50
 #define SAFE_INTEGER_MAX 9007199254740991LL	/* 2^53 - 1, as JavaScript's */
 
 struct send_fields {
@@ -47,6 +50,15 @@ struct read_fields {
 	size_t n;
 	char ids[READ_IDS_MAX][MESSAGE_ID_LEN + 1];	/* without repeats */
 };
+struct status_fields {
+	size_t n;
+	const char *ids[STATUS_IDS_MAX];	/* without repeats */
+};
+struct sync_fields {
+	const char *match_id;	/* NULL: of all matches, and after is set */
+	struct store_bound before, after;
+	unsigned limit;
+};
 
 /* The tempId member as JSON text appended to *out, so that it can be echoed as
  * it was sent. Nothing is appended when it is absent or null. */
@@ -60,5 +72,9 @@ bool fields_read(json_t *payload, struct read_fields *out,
 /* The messageIds alone, match_id is not set. */
 bool fields_received(json_t *payload, struct read_fields *out,
 		     struct field_error *err);
+bool fields_status(json_t *payload, struct status_fields *out,
+		   struct field_error *err);
+bool fields_sync(json_t *payload, struct sync_fields *out,
+		 struct field_error *err);
 
 #endif

@@ -31,10 +31,9 @@ static void id_array(struct buf *b, const struct message *rows, size_t n)
 	buf_addc(b, ']');
 }
 
-void frame_message_new(struct buf *b, const struct message *m, bool with_temp_id)
+void message_members(struct buf *b, const struct message *m, bool with_temp_id)
 {
-	buf_reserve(b, m->content.n + 320);
-	ADD(b, "42[\"message:new\",{\"id\":");
+	ADD(b, "\"id\":");
 	member_id(b, m->id);
 	ADD(b, ",\"matchId\":");
 	json_out_cstr(b, m->match_id);
@@ -53,6 +52,13 @@ void frame_message_new(struct buf *b, const struct message *m, bool with_temp_id
 	json_out_time(b, m->sent_at_ms);
 	if (with_temp_id)
 		member_temp_id(b, m->temp_id);
+}
+
+void frame_message_new(struct buf *b, const struct message *m, bool with_temp_id)
+{
+	buf_reserve(b, m->content.n + 320);
+	ADD(b, "42[\"message:new\",{");
+	message_members(b, m, with_temp_id);
 	ADD(b, "}]");
 }
 

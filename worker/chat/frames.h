@@ -5,7 +5,8 @@
 
 #include "worker/chat/fields.h"
 
-/* with_temp_id: for the sender's other devices. */
+/* Inside of a message's braces. with_temp_id: for the sender's devices. */
+void message_members(struct buf *b, const struct message *m, bool with_temp_id);
 void frame_message_new(struct buf *b, const struct message *m, bool with_temp_id);
 /* temp_id: JSON text or NULL. */
 void frame_message_sent(struct buf *b, const char *id, const char *temp_id,

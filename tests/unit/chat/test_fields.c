@@ -1,5 +1,6 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "worker/chat/fields.h"
@@ -211,4 +212,118 @@ Test(fields, read_at_most_500)
 	json_array_append_new(ids, json_string(ID24));
 	cr_expect_not(fields_read(j, &f, &err));
 	json_decref(j);
+}
+
+static const struct {
+	const char *json;
+	int n;			/* -1: refused */
+} statuses[] = {
+	{ "{\"userIds\":[\"a\"]}", 1 },
+	{ "{\"userIds\":[\"a\",\"b\",\"a\"]}", 2 },
+	{ "{\"userIds\":[]}", -1 },
+	{ "{\"userIds\":\"a\"}", -1 },
+	{ "{\"userIds\":[1]}", -1 },
+	{ "{\"userIds\":[\"a\",\"\"]}", -1 },
+	{ "{\"userIds\":[\"a\\u0000\"]}", -1 },
+	{ "{}", -1 },
+	{ "null", -1 },
+	{ "[\"a\"]", -1 },
+};
+
+Test(fields, status_table)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(statuses); i++) {
+		json_t *j = load(statuses[i].json);
+		struct status_fields f;
+		struct field_error err;
+		bool ok = fields_status(j, &f, &err);
+
+		cr_expect_eq(ok, statuses[i].n != -1, "%s", statuses[i].json);
+		if (ok)
+			cr_expect_eq((int)f.n, statuses[i].n);
+		json_decref(j);
+	}
+}
+
+Test(fields, status_of_at_most_100)
+{
+	json_t *ids = json_array();
+	json_t *j = json_pack("{s:o}", "userIds", ids);
+	struct status_fields f;
+	struct field_error err;
+	char id[8];
+
+	for (int i = 0; i < STATUS_IDS_MAX; i++) {
+		snprintf(id, sizeof(id), "u%d", i);
+		json_array_append_new(ids, json_string(id));
+	}
+	cr_expect(fields_status(j, &f, &err));
+	cr_expect_eq(f.n, STATUS_IDS_MAX);
+	json_array_append_new(ids, json_string("u0"));
+	cr_expect_not(fields_status(j, &f, &err));
+	json_decref(j);
+}
+
+static const struct {
+	const char *json;
+	const char *says;	/* NULL: accepted */
+	const char *match, *before, *after;	/* an id, or ms as text */
+	unsigned limit;
+} syncs[] = {
+	{ "{\"matchId\":\"m\"}", NULL, "m", "0", "0", 50 },
+	{ "{\"matchId\":\"m\",\"before\":null,\"limit\":null}", NULL, "m", "0", "0", 50 },
+	{ "{\"matchId\":\"m\",\"limit\":1,\"before\":\"" ID24 "\"}", NULL, "m", ID24, "0", 1 },
+	{ "{\"matchId\":\"m\",\"limit\":100,\"after\":\"" ID24 "\",\"before\":5}", NULL, "m", "5", ID24, 100 },
+	{ "{\"after\":1767323045678}", NULL, NULL, "0", "1767323045678", 50 },
+	{ "{\"after\":\"2026-01-02T03:04:05.678Z\"}", NULL, NULL, "0", "1767323045678", 50 },
+	{ "{\"after\":0}", NULL, NULL, "0", "1", 50 },
+	{ "{\"after\":\"1969-01-01T00:00Z\"}", NULL, NULL, "0", "1", 50 },
+	{ "{\"after\":253402300799999}", NULL, NULL, "0", "253402300799999", 50 },
+	{ "{}", "after", NULL, NULL, NULL, 0 },
+	{ "{\"before\":5}", "after", NULL, NULL, NULL, 0 },
+	{ "{\"before\":5,\"after\":1}", "before needs", NULL, NULL, NULL, 0 },
+	{ "{\"matchId\":7,\"after\":1}", "matchId", NULL, NULL, NULL, 0 },
+	{ "{\"matchId\":\"\"}", "matchId", NULL, NULL, NULL, 0 },
+	{ "{\"after\":-1}", "before and after", NULL, NULL, NULL, 0 },
+	{ "{\"after\":1.5}", "before and after", NULL, NULL, NULL, 0 },
+	{ "{\"after\":253402300800000}", "before and after", NULL, NULL, NULL, 0 },
+	{ "{\"after\":\"0123456789ABCDEF01234567\"}", "before and after", NULL, NULL, NULL, 0 },
+	{ "{\"after\":\"yesterday\"}", "before and after", NULL, NULL, NULL, 0 },
+	{ "{\"after\":true}", "before and after", NULL, NULL, NULL, 0 },
+	{ "{\"matchId\":\"m\",\"limit\":0}", "limit", NULL, NULL, NULL, 0 },
+	{ "{\"matchId\":\"m\",\"limit\":101}", "limit", NULL, NULL, NULL, 0 },
+	{ "{\"matchId\":\"m\",\"limit\":\"9\"}", "limit", NULL, NULL, NULL, 0 },
+	{ "null", "object", NULL, NULL, NULL, 0 },
+	{ "[]", "object", NULL, NULL, NULL, 0 },
+};
+
+static bool bound_is(const struct store_bound *b, const char *text)
+{
+	if (strlen(text) == MESSAGE_ID_LEN)
+		return strcmp(b->id, text) == 0 && b->at_ms == 0;
+	return b->id[0] == '\0' && b->at_ms == atoll(text);
+}
+
+Test(fields, sync_table)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(syncs); i++) {
+		const char *json = syncs[i].json;
+		json_t *j = load(json);
+		struct field_error err = { 0 };
+		struct sync_fields f;
+		bool ok = fields_sync(j, &f, &err);
+
+		cr_expect_eq(ok, syncs[i].says == NULL, "%s: %s", json, err.text);
+		if (!ok) {
+			cr_expect_eq(err.code, ERR_INVALID_PAYLOAD);
+			cr_expect(strstr(err.text, syncs[i].says) != NULL,
+				  "%s: %s", json, err.text);
+		} else {
+			cr_expect_eq(f.match_id == NULL, syncs[i].match == NULL);
+			cr_expect(bound_is(&f.before, syncs[i].before), "%s", json);
+			cr_expect(bound_is(&f.after, syncs[i].after), "%s", json);
+			cr_expect_eq(f.limit, syncs[i].limit);
+		}
+		json_decref(j);
+	}
 }
