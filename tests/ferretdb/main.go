@@ -27,19 +27,20 @@ import (
 func main() {
 	database := flag.String("postgresql-url", "", "an empty database")
 	dir := flag.String("dir", "", "existing directory for the inner socket")
+	listen := flag.String("listen", "127.0.0.1:0", "where to serve; port 0 takes a free one")
 	portFile := flag.String("port-file", "", "written with the port once it answers")
 	flag.Parse()
 	if *database == "" || *dir == "" || *portFile == "" {
 		flag.Usage()
 		os.Exit(2)
 	}
-	if err := run(*database, *dir, *portFile); err != nil {
+	if err := run(*database, *dir, *listen, *portFile); err != nil {
 		fmt.Fprintln(os.Stderr, "ferretdb:", err)
 		os.Exit(1)
 	}
 }
 
-func run(database, dir, portFile string) error {
+func run(database, dir, listen, portFile string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 
@@ -53,7 +54,7 @@ func run(database, dir, portFile string) error {
 	if err != nil {
 		return err
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", listen)
 	if err != nil {
 		return err
 	}
