@@ -1,6 +1,7 @@
-/* Reads the push queue as pushd will: prints each event's JSON as a line, sets
- * its message's owe to 0 in the store, then acknowledges it. In this order, so
- * that a kill repeats an event and loses none (design M4). SIGTERM ends it. */
+/* Reads the push queue as pushd will: prints each event as a line, its entry in
+ * the queue and its JSON; sets its message's owe to 0 in the store, then
+ * acknowledges it. In this order, so that a kill repeats an event and loses none
+ * (design M4). SIGTERM ends it. */
 #include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
@@ -81,7 +82,7 @@ static void on_event(void *arg, const char *entry, struct slice json)
 	(void)arg;
 	if (id == NULL || !message_id_valid((struct slice){ id, strlen(id) }))
 		log_fatal("an event without a message: %.*s", (int)json.n, json.p);
-	if (printf("%.*s\n", (int)json.n, json.p) < 0 || fflush(stdout) != 0)
+	if (printf("%s %.*s\n", entry, (int)json.n, json.p) < 0 || fflush(stdout) != 0)
 		log_fatal("nobody reads what is printed");
 	e = mem_alloc(sizeof(*e) + n);
 	list_init(&e->node);
