@@ -1,0 +1,44 @@
+// A device in a process of its own, so that it can be frozen.
+import { fork } from 'node:child_process';
+import { EventEmitter } from 'node:events';
+
+const program = new URL('../device.mjs', import.meta.url).pathname;
+
+export class RemoteDevice extends EventEmitter {
+  up = false;
+  #asks = new Map();
+
+  constructor(url, options) {
+    super();
+    this.child = fork(program, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    this.child.on('message', ([name, ...args]) => {
+      if (name === 'up') this.up = true;
+      if (name === 'down') this.up = false;
+      if (name === 'answer') this.#asks.get(args[0])?.(args[1]);
+      else this.emit(name, ...args);
+    });
+    this.child.send(['open', url, options]);
+  }
+
+  send(name, data) { this.child.send(['send', name, data]); }
+
+  ask(name, data, ms = 2000) {
+    const n = this.#asks.size;
+    return new Promise((done) => {
+      this.#asks.set(n, done);
+      this.child.send(['ask', n, name, data, ms]);
+    });
+  }
+
+  freeze() {
+    this.frozen = true;
+    this.child.kill('SIGSTOP');
+  }
+
+  thaw() {
+    this.frozen = false;
+    this.child.kill('SIGCONT');
+  }
+
+  close() { this.child.kill('SIGKILL'); }
+}

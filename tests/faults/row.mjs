@@ -1,0 +1,8 @@
+// One row in a process of its own, started by main.mjs: the job comes as an
+// argument, the result goes back as a message.
+import { ROWS } from './lib/rows.mjs';
+import { play } from './lib/play.mjs';
+
+const job = JSON.parse(process.argv[2]);
+const result = await play({ ...job, row: ROWS.find((r) => r.name === job.row) });
+process.send(result, () => process.exit());
