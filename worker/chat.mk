@@ -15,6 +15,7 @@ worker_libchatpure_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 # What the events do, and the worker's graph of objects.
 noinst_LIBRARIES += worker/libchat.a
 worker_libchat_a_SOURCES = \
+	worker/chat/announce.c worker/chat/announce.h \
 	worker/chat/chat.c worker/chat/chat.h \
 	worker/chat/confirm.c worker/chat/confirm.h \
 	worker/chat/connect.c worker/chat/connect.h \

@@ -1,4 +1,5 @@
 unit_chat = \
+	tests/unit/chat/test_announce \
 	tests/unit/chat/test_answers \
 	tests/unit/chat/test_confirm \
 	tests/unit/chat/test_expiry \
@@ -45,6 +46,10 @@ tests_unit_chat_test_confirm_LDADD = worker/libchat.a worker/libchatpure.a $(STO
 tests_unit_chat_test_pendings_SOURCES = tests/unit/chat/test_pendings.c
 tests_unit_chat_test_pendings_CFLAGS = $(TEST_CFLAGS)
 tests_unit_chat_test_pendings_LDADD = worker/libchatpure.a $(STORE_LIBS) $(PROTOCOL_LIBS) $(TEST_LIBS)
+tests_unit_chat_test_announce_SOURCES = tests/unit/chat/test_announce.c
+tests_unit_chat_test_announce_CFLAGS = $(TEST_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_chat_test_announce_LDADD = worker/libchat.a worker/libchatpure.a $(STORE_LIBS) \
+	$(IPC_LIBS) $(PROTOCOL_LIBS) $(LOOP_LIBS) $(TEST_LIBS)
 tests_unit_chat_test_answers_SOURCES = tests/unit/chat/test_answers.c
 tests_unit_chat_test_answers_CFLAGS = $(TEST_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_chat_test_answers_LDADD = worker/libchatpure.a $(STORE_LIBS) $(PROTOCOL_LIBS) $(TEST_LIBS)

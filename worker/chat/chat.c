@@ -7,11 +7,11 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/ipc/stats.h"
+#include "worker/chat/announce.h"
 #include "worker/chat/confirm.h"
 #include "worker/chat/connect.h"
 #include "worker/chat/emit.h"
 #include "worker/chat/frames.h"
-#include "worker/directory.h"
 
 #define STREAMS_MAX 100000
 #define SENDERS_MAX 100000
@@ -37,10 +37,12 @@ void chat_init(struct chat *c)
 	confirms_init(c);
 	chat_push_init(c);
 	expiry_init(&c->expiry, c->loop, &c->users);
+	announce_init(c);
 }
 
 void chat_free(struct chat *c)
 {
+	announce_free(c);
 	expiry_free(&c->expiry);
 	chat_push_free(c);
 	confirms_free(c);
@@ -223,40 +225,9 @@ void chat_deliver(void *arg, const struct envelope *e)
 	}
 }
 
-struct announcement {
-	struct chat *c;
-	int64_t at_ms;
-	bool online;
-	char user_id[PW_ID_MAX + 1];
-};
-
-static void on_peers(void *arg, int err, const char *const *user_ids, size_t n)
-{
-	struct announcement *a = arg;
-	struct buf *b = &a->c->scratch;
-
-	if (err != 0) {
-		log_debug("status of a user not announced: no directory");
-		free(a);
-		return;
-	}
-	buf_clear(b);
-	frame_user_status(b, a->user_id, a->online, a->at_ms);
-	for (size_t i = 0; i < n; i++)
-		chat_everywhere(a->c, user_ids[i], buf_slice(b));
-	free(a);
-}
-
 void chat_presence_changed(void *arg, const char *user_id, bool online)
 {
-	struct chat *c = arg;
-	struct announcement *a = mem_zalloc(sizeof(*a));
-
-	a->c = c;
-	a->online = online;
-	a->at_ms = cluster_now_ms();
-	strncpy(a->user_id, user_id, PW_ID_MAX);
-	directory_peers(c->directory, user_id, on_peers, a);
+	announce(arg, user_id, online);
 }
 
 static void register_user(struct map_node *n, void *arg)

@@ -16,6 +16,7 @@
 #include "worker/router.h"
 #include "worker/socketio/socket.h"
 
+struct announce;
 struct auth_key;
 struct catch_ups;
 struct confirms;
@@ -65,6 +66,7 @@ struct chat {
 	struct confirms *confirms;	/* confirm.c */
 	struct sweep *sweep;		/* sweep.c */
 	struct unrouted *unrouted;	/* unrouted.c */
+	struct announce *announce;	/* announce.c */
 	struct unread *unread;		/* unread.c */
 	struct emitter *emitter;	/* NULL: redis_emitter is off */
 	struct buf scratch;	/* frames of one event, reused */

@@ -1,0 +1,20 @@
+/* user:status: that a user came online or went offline is told to those of his
+ * matches who are online. One round at a time, of up to 32 users: their matches
+ * are one query, then Redis says whether the news still holds (whoever changed
+ * it since tells that), and a few hundred of the matches are told in each turn of
+ * the loop. Rounds are 20 ms apart or more: a crowd that comes back costs a
+ * steady trickle, and one who comes and goes meanwhile is told of once, as he is
+ * by then. While PostgreSQL or Redis is away the news waits. */
+#ifndef PW_ANNOUNCE_H
+#define PW_ANNOUNCE_H
+
+#include "worker/chat/chat.h"
+
+/* News of so many users waits; what is beyond is not told. */
+#define ANNOUNCE_MAX 50000
+
+void announce_init(struct chat *c);
+void announce_free(struct chat *c);
+void announce(struct chat *c, const char *user_id, bool online);
+
+#endif
