@@ -8,6 +8,7 @@ worker_libchatpure_a_SOURCES = \
 	worker/chat/recovery.c worker/chat/recovery.h \
 	worker/chat/seen.c worker/chat/seen.h \
 	worker/chat/send_rate.c worker/chat/send_rate.h \
+	worker/chat/src.c worker/chat/src.h \
 	worker/chat/stream.c worker/chat/stream.h \
 	worker/chat/users.c worker/chat/users.h
 worker_libchatpure_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
@@ -27,9 +28,11 @@ worker_libchat_a_SOURCES = \
 	worker/chat/push_due.c \
 	worker/chat/read.c \
 	worker/chat/received.c \
+	worker/chat/route.c worker/chat/route.h \
 	worker/chat/send.c \
 	worker/chat/sync.c \
 	worker/chat/typing.c \
+	worker/chat/unrouted.c worker/chat/unrouted.h \
 	worker/master_link.c worker/master_link.h \
 	worker/worker.c worker/worker.h
 worker_libchat_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)

@@ -143,11 +143,14 @@ static void on_flush(void *arg)
 		tell_refused(r);
 }
 
-/* True: the operation is begun and its arguments may follow. */
+/* True: the operation is begun and its arguments may follow. What comes behind
+ * one that is refused is refused, until that one's caller knows: he keeps it, and
+ * what must not overtake it. */
 static bool begin(struct router *r, char letter, router_cb *cb, void *arg)
 {
 	loop_defer(r->loop, &r->flush);
-	if (!redis_up(r->redis) || r->waiting_ops >= WAITING_OPS ||
+	if (!redis_up(r->redis) || r->refused.nops > 0 ||
+	    r->waiting_ops >= WAITING_OPS ||
 	    r->waiting_bytes + r->batch.bytes.len >= WAITING_BYTES) {
 		if (cb != NULL)
 			route_batch_op(&r->refused, letter, cb, arg);

@@ -17,6 +17,7 @@
 #include "common/store/message_store.h"
 #include "worker/chat/chat.h"
 #include "worker/chat/confirm.h"
+#include "worker/chat/unrouted.h"
 #include "worker/directory.h"
 #include "worker/master_link.h"
 #include "worker/presence.h"
@@ -68,8 +69,12 @@ static void on_redis_state(void *arg, bool up)
 	struct worker *w = arg;
 
 	stats_set(STAT_redis_up, up);
-	if (up && w->chat.presence != NULL)
+	if (!up)
+		return;
+	if (w->chat.presence != NULL)
 		presence_redis_up(w->chat.presence);
+	if (w->chat.unrouted != NULL)
+		unrouted_wake(&w->chat);
 }
 
 static void on_subscribed(void *arg, bool up)

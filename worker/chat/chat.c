@@ -12,6 +12,7 @@
 #include "worker/chat/connect.h"
 #include "worker/chat/emit.h"
 #include "worker/chat/frames.h"
+#include "worker/chat/unrouted.h"
 
 #define STREAMS_MAX 100000
 #define SENDERS_MAX 100000
@@ -33,6 +34,8 @@ void chat_init(struct chat *c)
 {
 	users_init(&c->users);
 	streams_init(&c->streams, STREAMS_MAX);
+	src_init(&c->src, c->conf.src);
+	unrouted_init(c);
 	send_rates_init(&c->send_rates, &c->conf.message_rate, SENDERS_MAX);
 	confirms_init(c);
 	chat_push_init(c);
@@ -46,6 +49,7 @@ void chat_free(struct chat *c)
 	expiry_free(&c->expiry);
 	chat_push_free(c);
 	confirms_free(c);
+	unrouted_free(c);
 	streams_free(&c->streams);
 	send_rates_free(&c->send_rates);
 	users_free(&c->users);

@@ -10,6 +10,7 @@
 #include "worker/chat/expiry.h"
 #include "worker/chat/fields.h"
 #include "worker/chat/send_rate.h"
+#include "worker/chat/src.h"
 #include "worker/chat/stream.h"
 #include "worker/chat/users.h"
 #include "worker/presence.h"
@@ -58,6 +59,7 @@ struct chat {
 	struct push_queue *push;
 	struct users users;
 	struct streams streams;
+	struct src src;		/* of the next message */
 	struct send_rates send_rates;
 	struct list due;	/* ids whose push fell due, see push_due.c */
 	struct task due_task;

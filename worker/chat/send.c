@@ -1,4 +1,4 @@
-/* message:send, from the event to the recipient's devices. */
+/* message:send, from the event to the store. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +9,7 @@
 #include "worker/chat/chat.h"
 #include "worker/chat/emit.h"
 #include "worker/chat/frames.h"
+#include "worker/chat/route.h"
 #include "worker/directory.h"
 
 /* One message:send under way. In its stream's waiting list until the store has
@@ -86,78 +87,6 @@ static void answer_sent(struct send *s, const struct message *m, bool first)
 	sio_ack(s->device->socket, s->ack, buf_slice(b));
 }
 
-/* What the recipient's route is asked for: is anybody there? */
-struct routed {
-	struct chat *c;
-	bool local;		/* devices of this worker have it, or will */
-	char id[MESSAGE_ID_LEN + 1];
-};
-
-static void on_routed(void *arg, int err, const struct route_result *r)
-{
-	struct routed *q = arg;
-
-	if (err == 0) {
-		flight_record(FLIGHT_ROUTED, q->id, r->receivers);
-		/* Within his grace he gets the full timeout: a network flip is
-		 * no push. Without an answer the message stays owing (M4). */
-		if (!q->local && r->receivers == 0 && !r->leaving)
-			chat_push_due(q->c, q->id);
-	}
-	free(q);
-}
-
-static struct envelope message_envelope(const struct message *m,
-					enum envelope_kind kind,
-					const char *user_id, struct slice frame)
-{
-	return (struct envelope){
-		.kind = kind,
-		.user_id = { user_id, strlen(user_id) },
-		.event = frame,
-		.id = { m->id, MESSAGE_ID_LEN },
-		.match_id = { m->match_id, strlen(m->match_id) },
-		.sender_id = { m->sender_id, strlen(m->sender_id) },
-		.src = { m->src, strlen(m->src) },
-		.sent_at_ms = m->sent_at_ms,
-		.pos = m->pos,
-	};
-}
-
-static void route_to_recipient(struct chat *c, const struct message *m)
-{
-	struct buf *b = &c->scratch;
-	struct slice user = { m->recipient_id, strlen(m->recipient_id) };
-	struct routed *q = mem_zalloc(sizeof(*q));
-	struct emission out = { .id = m->id, .at = place_of(m), .tracked = true };
-	struct envelope e;
-
-	buf_clear(b);
-	frame_message_new(b, m, false);
-	out.frame = buf_slice(b);
-	q->c = c;
-	memcpy(q->id, m->id, sizeof(q->id));
-	q->local = chat_local_message(c, user, &out, NULL) > 0;
-	e = message_envelope(m, ENV_MESSAGE, m->recipient_id, buf_slice(b));
-	router_send(c->router, &e, ROUTE_UNREAD, on_routed, q);
-}
-
-static void route_own_copies(struct chat *c, const struct message *m,
-			     const struct device *asker)
-{
-	struct buf *b = &c->scratch;
-	struct slice user = { m->sender_id, strlen(m->sender_id) };
-	struct emission out = { .id = m->id, .at = place_of(m) };
-	struct envelope e;
-
-	buf_clear(b);
-	frame_message_new(b, m, true);
-	out.frame = buf_slice(b);
-	chat_local_message(c, user, &out, asker);
-	e = message_envelope(m, ENV_OWN_COPY, m->sender_id, buf_slice(b));
-	router_send(c->router, &e, ROUTE_PLAIN, NULL, NULL);
-}
-
 static void stored(struct send *s)
 {
 	int64_t us = clock_mono_us() - s->started_us;
@@ -166,8 +95,7 @@ static void stored(struct send *s)
 	stats_observe(STAT_store_us, us);
 	flight_record(FLIGHT_STORED, s->m->id, (uint32_t)us);
 	answer_sent(s, s->m, true);
-	route_to_recipient(s->c, s->m);
-	route_own_copies(s->c, s->m, s->device);
+	route_message(s->c, s->m, s->device);
 	directory_message_at(s->c->directory, s->m->match_id, s->m->sent_at_ms);
 }
 
@@ -197,6 +125,7 @@ static void on_stored(void *arg, enum store_result r, const struct message *firs
 		send_refuse(s, &refused);
 		return;
 	case STORE_UNAVAILABLE:
+		src_cut(&s->c->src, s->m->src);	/* it may be there */
 		send_refuse(s, &error_unavailable);
 		return;
 	}
@@ -216,7 +145,7 @@ static void hand_to_store(struct send *s, const char *recipient_id)
 	whole.pos = cluster_pos_at(whole.sent_at_ms);
 	whole.owe = whole.pos + c->conf.delivery_timeout_ms * 1000;
 	whole.chg = whole.pos;
-	whole.src = c->conf.src;
+	whole.src = src_now(&c->src);
 	s->m = message_dup(&whole);
 	free(m);
 	flight_record(FLIGHT_ACCEPTED, s->m->id, 0);

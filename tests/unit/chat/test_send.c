@@ -450,6 +450,7 @@ Test(send, push_is_due_when_nobody_is_there)
 		answer_insert((int)i, STORE_OK, NULL);
 		answer_route((int)i * 2, offline[i].err, offline[i].receivers,
 			     offline[i].leaving);
+		answer_route((int)i * 2 + 1, offline[i].err, 0, false);
 		cr_expect_eq(!list_empty(&c.due), offline[i].due, "%zu", i);
 		while (!list_empty(&c.due))
 			free(list_shift(&c.due));
@@ -482,6 +483,25 @@ Test(send, clash_and_refusal_have_their_codes)
 	cr_expect(frame_has(1, "1 ", "MESSAGE_SEND_FAILED"));
 	cr_expect_eq(saw.nroutes, 0);
 	cr_expect_eq(stats_get(STAT_messages_failed), 2);
+}
+
+/* Whether it is there is not known: devices must not take it for a repeat of
+ * what is sent after it. */
+Test(send, an_unknown_outcome_begins_a_new_src)
+{
+	send_text("m1", "one", "a", SIO_NO_ACK);
+	answer_last(0, 0);
+	send_text("m1", "two", "b", SIO_NO_ACK);
+	answer_insert(0, STORE_UNAVAILABLE, NULL);
+	answer_insert(1, STORE_UNAVAILABLE, NULL);
+	send_text("m1", "three", "c", SIO_NO_ACK);
+	send_text("m1", "four", "d", SIO_NO_ACK);
+	cr_assert_eq(saw.ninserts, 4);
+	cr_expect_str_eq(saw.inserts[1]->src, "h:b:1");
+	cr_expect_str_eq(saw.inserts[2]->src, "h:b:1.1");
+	cr_expect_str_eq(saw.inserts[3]->src, "h:b:1.1");
+	answer_insert(2, STORE_REFUSED, NULL);
+	answer_insert(3, STORE_REFUSED, NULL);
 }
 
 Test(send, asker_gone_meanwhile)

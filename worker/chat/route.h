@@ -1,0 +1,16 @@
+/* A stored message on its way to the devices of its two users. */
+#ifndef PW_ROUTE_H
+#define PW_ROUTE_H
+
+#include "worker/chat/chat.h"
+
+/* Devices here get it at once, those elsewhere through Redis, behind what waits
+ * for that (unrouted.h). asker: the sender's device that needs no copy. */
+void route_message(struct chat *c, const struct message *m,
+		   const struct device *asker);
+/* It waited, and Redis is back: to the devices elsewhere. done runs exactly once,
+ * never before this returns; err as router_cb's. */
+void route_again(struct chat *c, const struct message *m,
+		 void (*done)(void *arg, int err), void *arg);
+
+#endif
