@@ -163,6 +163,8 @@ void router_send(struct router *r, const struct envelope *e, enum router_extra x
 	saw.routes[saw.nroutes].cb = cb;
 	saw.routes[saw.nroutes++].arg = arg;
 }
+void router_send_many(struct router *r, const char *const *u, size_t n, struct slice e)
+{ (void)r; (void)u; (void)n; (void)e; }
 int64_t router_good_us(const struct router *r) { (void)r; return 0; }
 void router_typing(struct router *r, const char *m, const char *u, bool t, const struct envelope *e)
 { (void)r; (void)m; (void)u; (void)t; (void)e; }
@@ -171,6 +173,9 @@ void router_read(struct router *r, const char *m, const char *u, const char (*id
 void presence_enter(struct presence *p, const char *u, const char *s,
 		    void (*cb)(void *arg, int err), void *arg)
 { (void)p; (void)u; (void)s; (void)cb; (void)arg; }
+void presence_online(struct presence *p, const char *const *u, size_t n,
+		     presence_online_cb *cb, void *arg)
+{ (void)p; (void)u; (void)n; (void)cb; (void)arg; }
 void presence_leave(struct presence *p, const char *u) { (void)p; (void)u; }
 void push_queue_add(struct push_queue *q, const char *k, const char *u, struct slice j,
 		    push_add_cb *cb, void *arg)
