@@ -32,7 +32,8 @@ BASE_LIBS = common/libbase.a
 LOOP_LIBS = common/libloop.a $(BASE_LIBS) $(EVENT_LIBS) -lpthread
 CONF_LIBS = common/libconf.a $(BASE_LIBS) $(INIH_LIBS)
 IPC_LIBS = common/libipc.a $(BASE_LIBS)
-PROTOCOL_LIBS = common/libprotocol.a $(BASE_LIBS) $(JWT_LIBS) $(JANSSON_LIBS) $(CRYPTO_LIBS)
+PROTOCOL_LIBS = common/libprotocol.a $(BASE_LIBS) $(JWT_LIBS) $(JANSSON_LIBS) $(CRYPTO_LIBS) \
+	$(MSGPACK_LIBS) -lm
 BACKEND_LIBS = common/libbackend.a $(LOOP_LIBS) $(HIREDIS_LIBS) $(PQ_LIBS)
 STORE_LIBS = common/libstore.a $(BACKEND_LIBS) $(MONGOC_LIBS) $(CRYPTO_LIBS)
 QUEUE_LIBS = common/libqueue.a $(BACKEND_LIBS)

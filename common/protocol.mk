@@ -4,6 +4,7 @@ common_libprotocol_a_SOURCES = \
 	common/protocol/cursor.c common/protocol/cursor.h \
 	common/protocol/eio_packet.c common/protocol/eio_packet.h \
 	common/protocol/eio_payload.c common/protocol/eio_payload.h \
+	common/protocol/emission.c common/protocol/emission.h \
 	common/protocol/envelope.c common/protocol/envelope.h \
 	common/protocol/http_body.c common/protocol/http_body.h \
 	common/protocol/http_head.c common/protocol/http_head.h \
@@ -14,4 +15,5 @@ common_libprotocol_a_SOURCES = \
 	common/protocol/push_event.c common/protocol/push_event.h \
 	common/protocol/sio_packet.c common/protocol/sio_packet.h \
 	common/protocol/ws_frame.c common/protocol/ws_frame.h
-common_libprotocol_a_CFLAGS = $(AM_CFLAGS) $(JWT_CFLAGS) $(JANSSON_CFLAGS) $(CRYPTO_CFLAGS)
+common_libprotocol_a_CFLAGS = $(AM_CFLAGS) $(JWT_CFLAGS) $(JANSSON_CFLAGS) $(CRYPTO_CFLAGS) \
+	$(MSGPACK_CFLAGS)

@@ -3,6 +3,7 @@
 FUZZERS = \
 	tests/fuzz/fuzz_cursor \
 	tests/fuzz/fuzz_eio_payload \
+	tests/fuzz/fuzz_emission \
 	tests/fuzz/fuzz_http_body \
 	tests/fuzz/fuzz_http_head \
 	tests/fuzz/fuzz_polling \
@@ -13,7 +14,7 @@ FUZZERS = \
 	tests/fuzz/fuzz_ws_message
 check_PROGRAMS += $(FUZZERS)
 EXTRA_DIST += tests/fuzz/corpus \
-	tests/fuzz/eio_payload.dict tests/fuzz/http_body.dict tests/fuzz/http_head.dict \
+	tests/fuzz/eio_payload.dict tests/fuzz/emission.dict tests/fuzz/http_body.dict tests/fuzz/http_head.dict \
 	tests/fuzz/polling.dict tests/fuzz/proxy_header.dict tests/fuzz/request.dict \
 	tests/fuzz/session.dict tests/fuzz/sio_packet.dict tests/fuzz/ws_message.dict
 
@@ -33,6 +34,11 @@ tests_fuzz_fuzz_cursor_LDADD = $(FUZZ_MAIN) $(PROTOCOL_LIBS)
 tests_fuzz_fuzz_eio_payload_SOURCES = tests/fuzz/fuzz_eio_payload.c tests/fuzz/fuzz.h
 tests_fuzz_fuzz_eio_payload_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_eio_payload_LDADD = $(FUZZ_MAIN) $(PROTOCOL_LIBS)
+
+tests_fuzz_fuzz_emission_SOURCES = tests/fuzz/fuzz_emission.c tests/fuzz/fuzz.h
+tests_fuzz_fuzz_emission_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+tests_fuzz_fuzz_emission_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_emission_LDADD = $(FUZZ_MAIN) $(PROTOCOL_LIBS)
 
 tests_fuzz_fuzz_http_body_SOURCES = tests/fuzz/fuzz_http_body.c tests/fuzz/fuzz.h
 tests_fuzz_fuzz_http_body_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)

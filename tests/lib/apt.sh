@@ -2,7 +2,7 @@
 
 BUILD_PACKAGES="autoconf automake autoconf-archive make gcc libc6-dev pkg-config xz-utils
 	libevent-dev libuv1-dev libwebsockets-dev zlib1g-dev libhiredis-dev libpq-dev libmongoc-dev
-	libjansson-dev libjwt-dev libssl-dev libinih-dev libcriterion-dev"
+	libjansson-dev libjwt-dev libmsgpack-dev libssl-dev libinih-dev libcriterion-dev"
 FUZZ_PACKAGES="clang libclang-rt-14-dev"
 FAULTS_PACKAGES="faketime procps util-linux redis-server redis-tools"
 

@@ -5,6 +5,7 @@ tests_unit_protocol_test_protocol_SOURCES = \
 	tests/unit/protocol/test_cursor.c \
 	tests/unit/protocol/test_eio_packet.c \
 	tests/unit/protocol/test_eio_payload.c \
+	tests/unit/protocol/test_emission.c \
 	tests/unit/protocol/test_envelope.c \
 	tests/unit/protocol/test_http_body.c \
 	tests/unit/protocol/test_http_head.c \
