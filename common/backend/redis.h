@@ -68,6 +68,13 @@ struct redis_sub *redis_sub_new(struct loop *l, const struct redis_conf *conf,
 				const char *channel, redis_message_cb *msg,
 				redis_state_cb *state, void *arg);
 void redis_sub_free(struct redis_sub **s);
+/* Further channels on the same connection, any number; exactly these names (no
+ * patterns). Copied; told to the server at the end of the loop's turn, many in
+ * one command, and again after each reconnect (state(up) does not wait for
+ * them). Twice is once; a channel that is not there may be removed. Messages of
+ * one that was removed may still come for a moment. Not the first channel. */
+void redis_sub_add(struct redis_sub *s, struct slice channel);
+void redis_sub_remove(struct redis_sub *s, struct slice channel);
 bool redis_sub_up(const struct redis_sub *s);
 /* Forces a reconnect at the end of the loop's turn; nothing when down. A
  * subscribed connection cannot be asked whether it lives (TCP keepalive takes

@@ -4,6 +4,12 @@ tests_servers_test_redis_SOURCES = tests/servers/test_redis.c tests/servers/loop
 tests_servers_test_redis_CFLAGS = $(TEST_CFLAGS) $(HIREDIS_CFLAGS)
 tests_servers_test_redis_LDADD = $(BACKEND_LIBS) $(TEST_LIBS)
 
+check_PROGRAMS += tests/servers/test_redis_sub
+tests_servers_test_redis_sub_SOURCES = tests/servers/test_redis_sub.c \
+	tests/servers/loop_wait.h tests/servers/redis_admin.h
+tests_servers_test_redis_sub_CFLAGS = $(TEST_CFLAGS) $(HIREDIS_CFLAGS)
+tests_servers_test_redis_sub_LDADD = $(BACKEND_LIBS) $(TEST_LIBS)
+
 check_PROGRAMS += tests/servers/test_pg
 tests_servers_test_pg_SOURCES = tests/servers/test_pg.c tests/servers/loop_wait.h
 tests_servers_test_pg_CFLAGS = $(TEST_CFLAGS) $(PQ_CFLAGS)
