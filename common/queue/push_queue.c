@@ -40,6 +40,11 @@ void push_queue_free(struct push_queue **q)
 	*q = NULL;
 }
 
+bool push_queue_up(const struct push_queue *q)
+{
+	return q->backend->up(q);
+}
+
 void push_queue_add(struct push_queue *q, const char *key, const char *user_id,
 		    struct slice json, push_add_cb *cb, void *arg)
 {

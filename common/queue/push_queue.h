@@ -20,6 +20,9 @@ struct push_queue_conf {
 	const char *url;
 	uint64_t limit;		/* entries in the stream at which adds are refused */
 	unsigned timeout_ms;	/* connect, and each command's deadline */
+	/* On each change; may be NULL. */
+	void (*state)(void *arg, bool up);
+	void *arg;
 };
 
 /* NULL with a message in err for a bad URL. */
@@ -28,6 +31,7 @@ struct push_queue *push_queue_new(struct loop *l,
 				  char err[256]);
 /* Callbacks not yet run get -ECANCELED. Not from within one of them. */
 void push_queue_free(struct push_queue **q);
+bool push_queue_up(const struct push_queue *q);
 
 /* Queue one event. key: the message id (or another id that names the
  * notification); while its marker pw:push:<key> lives (2 days) a second add is

@@ -9,6 +9,7 @@ struct push_backend {
 				  const struct push_queue_conf *conf,
 				  char err[256]);
 	void (*free)(struct push_queue *q);
+	bool (*up)(const struct push_queue *q);
 	void (*add)(struct push_queue *q, const char *key, const char *user_id,
 		    struct slice json, push_add_cb *cb, void *arg);
 

@@ -155,7 +155,7 @@ static struct push_queue *queue_new(struct loop *l,
 		.password = url.password,
 		.db = url.db,
 		.timeout_ms = conf->timeout_ms,
-	}, NULL, NULL);
+	}, conf->state, conf->arg);
 	redis_script_add(q->redis, &add_script);
 	return &q->base;
 }
@@ -172,9 +172,15 @@ static void queue_free(struct push_queue *base)
 	free(q);
 }
 
+static bool queue_up(const struct push_queue *base)
+{
+	return redis_up(CONTAINER_OF(base, const struct queue, base)->redis);
+}
+
 const struct push_backend push_backend_redis = {
 	.new = queue_new,
 	.free = queue_free,
+	.up = queue_up,
 	.add = queue_add,
 	.consumer_new = redis_consumer_new,
 	.consumer_free = redis_consumer_free,
