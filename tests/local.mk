@@ -28,6 +28,7 @@ EXTRA_DIST += tests/run tests/killed-quickstart \
 	tests/integration/lib/cluster.mjs \
 	tests/integration/lib/poller.mjs \
 	tests/integration/lib/raw_http.mjs \
+	tests/integration/lib/reader.mjs \
 	tests/integration/lib/nginx.mjs \
 	tests/integration/lib/prometheus.mjs \
 	tests/integration/lib/store.mjs \
@@ -50,6 +51,7 @@ EXTRA_DIST += tests/run tests/killed-quickstart \
 	tests/integration/statuses.test.mjs \
 	tests/integration/stock.test.mjs \
 	tests/integration/store-server.test.mjs \
+	tests/integration/sweep.test.mjs \
 	tests/integration/sync.test.mjs \
 	tests/integration/transports.test.mjs \
 	tests/limits/backpressure.test.mjs \

@@ -25,11 +25,12 @@ worker_libchat_a_SOURCES = \
 	worker/chat/expiry.c worker/chat/expiry.h \
 	worker/chat/member.c worker/chat/member.h \
 	worker/chat/presence_get.c \
-	worker/chat/push_due.c \
+	worker/chat/push_due.c worker/chat/push_due.h \
 	worker/chat/read.c \
 	worker/chat/received.c \
 	worker/chat/route.c worker/chat/route.h \
 	worker/chat/send.c \
+	worker/chat/sweep.c worker/chat/sweep.h \
 	worker/chat/sync.c \
 	worker/chat/typing.c \
 	worker/chat/unrouted.c worker/chat/unrouted.h \

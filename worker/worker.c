@@ -17,6 +17,7 @@
 #include "common/store/message_store.h"
 #include "worker/chat/chat.h"
 #include "worker/chat/confirm.h"
+#include "worker/chat/sweep.h"
 #include "worker/chat/unrouted.h"
 #include "worker/directory.h"
 #include "worker/master_link.h"
@@ -88,8 +89,19 @@ static void on_store_state(void *arg, bool up)
 	struct worker *w = arg;
 
 	stats_set(STAT_store_up, up);
-	if (up && w->chat.confirms != NULL)
+	if (up && w->chat.confirms != NULL) {
 		confirms_wake(&w->chat);
+		sweep_wake(&w->chat);
+	}
+}
+
+static void on_push_state(void *arg, bool up)
+{
+	struct worker *w = arg;
+
+	stats_set(STAT_push_up, up);
+	if (up && w->chat.sweep != NULL)
+		sweep_wake(&w->chat);
 }
 
 /* --- stopping --- */
@@ -280,6 +292,8 @@ static void build_backends(struct worker *w)
 		.url = cf->push_queue_url,
 		.limit = cf->push_queue_limit,
 		.timeout_ms = (unsigned)cf->redis_timeout,
+		.state = on_push_state,
+		.arg = w,
 	};
 
 	w->redis = redis_new(w->loop, &redis, on_redis_state, w);
@@ -309,6 +323,7 @@ static void build_chat(struct worker *w)
 					  cf->message_burst),
 		.delivery_timeout_ms = cf->delivery_timeout,
 		.push_ttl_ms = cf->push_ttl,
+		.push_requeue_ms = cf->push_requeue,
 		.jwt_leeway_ms = cf->jwt_leeway,
 	};
 	c->key = auth_key_hs256(cf->jwt_secret);

@@ -10,6 +10,7 @@ unit_chat = \
 	tests/unit/chat/test_seen \
 	tests/unit/chat/test_send \
 	tests/unit/chat/test_send_rate \
+	tests/unit/chat/test_sweep \
 	tests/unit/chat/test_unrouted \
 	tests/unit/chat/test_users
 check_PROGRAMS += $(unit_chat)
@@ -47,6 +48,10 @@ tests_unit_chat_test_confirm_LDADD = worker/libchat.a worker/libchatpure.a $(STO
 tests_unit_chat_test_pendings_SOURCES = tests/unit/chat/test_pendings.c
 tests_unit_chat_test_pendings_CFLAGS = $(TEST_CFLAGS)
 tests_unit_chat_test_pendings_LDADD = worker/libchatpure.a $(STORE_LIBS) $(PROTOCOL_LIBS) $(TEST_LIBS)
+tests_unit_chat_test_sweep_SOURCES = tests/unit/chat/test_sweep.c
+tests_unit_chat_test_sweep_CFLAGS = $(TEST_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_chat_test_sweep_LDADD = worker/libchat.a worker/libchatpure.a $(STORE_LIBS) \
+	$(IPC_LIBS) $(PROTOCOL_LIBS) $(LOOP_LIBS) $(TEST_LIBS)
 tests_unit_chat_test_announce_SOURCES = tests/unit/chat/test_announce.c
 tests_unit_chat_test_announce_CFLAGS = $(TEST_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_chat_test_announce_LDADD = worker/libchat.a worker/libchatpure.a $(STORE_LIBS) \

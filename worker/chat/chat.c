@@ -12,6 +12,7 @@
 #include "worker/chat/connect.h"
 #include "worker/chat/emit.h"
 #include "worker/chat/frames.h"
+#include "worker/chat/sweep.h"
 #include "worker/chat/unrouted.h"
 
 #define STREAMS_MAX 100000
@@ -39,6 +40,7 @@ void chat_init(struct chat *c)
 	send_rates_init(&c->send_rates, &c->conf.message_rate, SENDERS_MAX);
 	confirms_init(c);
 	chat_push_init(c);
+	sweep_init(c);
 	expiry_init(&c->expiry, c->loop, &c->users);
 	announce_init(c);
 }
@@ -47,6 +49,7 @@ void chat_free(struct chat *c)
 {
 	announce_free(c);
 	expiry_free(&c->expiry);
+	sweep_free(c);
 	chat_push_free(c);
 	confirms_free(c);
 	unrouted_free(c);

@@ -30,10 +30,6 @@ struct directory;
 struct message_store;
 struct push_queue;
 
-/* How long a push that is queued may stay unacknowledged before it falls due
- * again (M4). */
-#define PUSH_REQUEUE_US (15 * 60 * 1000000LL)
-
 struct chat_conf {
 	const char *src;	/* "host:boot:instance"; a message's own src has
 				 * an ending more once an outcome was unknown */

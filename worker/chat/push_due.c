@@ -1,17 +1,18 @@
-/* Messages whose push fell due: read again, queued if still undelivered and
- * owing, marked (M4). Nothing of the message is kept here; the row is the
- * outbox. */
+/* Messages whose push fell due at once, for nobody is there: read again, queued
+ * if still undelivered and owing. Nothing of the message is kept here; the row
+ * is the outbox (M4), and what goes wrong here the sweep finds. */
+#include "worker/chat/push_due.h"
+
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/clock.h"
-#include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/ipc/stats.h"
 #include "common/protocol/push_event.h"
 #include "common/queue/push_queue.h"
 #include "common/store/message_store.h"
-#include "worker/chat/chat.h"
 #include "worker/directory.h"
 
 #define READ_MAX 100
@@ -21,82 +22,79 @@ struct due {
 	char id[MESSAGE_ID_LEN + 1];
 };
 
-struct queued {
+/* A push on its way into the queue. */
+struct pushing {
 	struct chat *c;
-	char id[MESSAGE_ID_LEN + 1];
+	struct message *m;	/* owned */
+	void (*done)(void *arg, int err);
+	void *arg;
 };
+
+static void end(struct pushing *p, int err)
+{
+	if (p->done != NULL)
+		p->done(p->arg, err);
+	free(p->m);
+	free(p);
+}
 
 static void on_owe_set(void *arg, int err)
 {
-	(void)arg;
-	/* Still due in the row: queued again later, where the marker makes the
-	 * second add a success that adds nothing. */
-	if (err != 0)
-		log_debug("push: owe not updated err=%d", err);
+	end(arg, err);
 }
 
 static void on_added(void *arg, int err)
 {
-	struct queued *q = arg;
+	struct pushing *p = arg;
+	struct chat *c = p->c;
 
-	if (err == 0) {
-		stats_inc(STAT_push_queued);
-		flight_record(FLIGHT_PUSH_QUEUED, q->id, 0);
-		message_store_set_owe(q->c->store, q->id,
-				      cluster_now_us() + PUSH_REQUEUE_US,
-				      on_owe_set, NULL);
-	} else {
+	if (err != 0) {
 		stats_inc(STAT_push_refused);	/* the message stays owing */
+		end(p, err);
+		return;
 	}
-	free(q);
-}
-
-/* A push whose sender's name is being read. */
-struct naming {
-	struct chat *c;
-	struct message *m;	/* owned */
-};
-
-static void enqueue(struct chat *c, const struct message *m, const char *name)
-{
-	int64_t now = cluster_now_ms();
-	struct push_event_message e = {
-		.user_id = m->recipient_id,
-		.match_id = m->match_id,
-		.sender_id = m->sender_id,
-		.sender_name = name[0] != '\0' ? name : NULL,
-		.content = m->content,
-		.message_id = m->id,
-		.queued_at_ms = now,
-		.expires_at_ms = now + c->conf.push_ttl_ms,
-	};
-	struct queued *q = mem_zalloc(sizeof(*q));
-
-	q->c = c;
-	memcpy(q->id, m->id, sizeof(q->id));
-	buf_clear(&c->scratch);
-	push_event_new_message(&c->scratch, &e);
-	push_queue_add(c->push, m->id, m->recipient_id, buf_slice(&c->scratch),
-		       on_added, q);
+	stats_inc(STAT_push_queued);
+	flight_record(FLIGHT_PUSH_QUEUED, p->m->id, 0);
+	message_store_set_owe(c->store, p->m->id,
+			      cluster_now_us() + c->conf.push_requeue_ms * 1000,
+			      on_owe_set, p);
 }
 
 /* A push without a name is better than none. */
 static void on_name(void *arg, int err, const char *name)
 {
-	struct naming *w = arg;
+	struct pushing *p = arg;
+	struct chat *c = p->c;
+	const struct message *m = p->m;
+	int64_t now = cluster_now_ms();
+	struct push_event_message e = {
+		.user_id = m->recipient_id,
+		.match_id = m->match_id,
+		.sender_id = m->sender_id,
+		.sender_name = err == 0 && name[0] != '\0' ? name : NULL,
+		.content = m->content,
+		.message_id = m->id,
+		.queued_at_ms = now,
+		.expires_at_ms = now + c->conf.push_ttl_ms,
+	};
 
-	if (!w->c->down)
-		enqueue(w->c, w->m, err == 0 ? name : "");
-	free(w->m);
-	free(w);
+	if (c->down) {
+		end(p, -ECANCELED);
+		return;
+	}
+	buf_clear(&c->scratch);
+	push_event_new_message(&c->scratch, &e);
+	push_queue_add(c->push, m->id, m->recipient_id, buf_slice(&c->scratch),
+		       on_added, p);
 }
 
-static void name_and_enqueue(struct chat *c, const struct message *m)
+void push_enqueue(struct chat *c, const struct message *m,
+		  void (*done)(void *arg, int err), void *arg)
 {
-	struct naming *w = mem_alloc(sizeof(*w));
+	struct pushing *p = mem_alloc(sizeof(*p));
 
-	*w = (struct naming){ c, message_dup(m) };
-	directory_name(c->directory, m->sender_id, on_name, w);
+	*p = (struct pushing){ c, message_dup(m), done, arg };
+	directory_name(c->directory, m->sender_id, on_name, p);
 }
 
 static void on_read_again(void *arg, int err, const struct message *rows,
@@ -108,7 +106,7 @@ static void on_read_again(void *arg, int err, const struct message *rows,
 		return;		/* the rows still owe */
 	for (size_t i = 0; i < n; i++)
 		if (rows[i].delivered_at_ms == 0 && rows[i].owe != 0)
-			name_and_enqueue(c, &rows[i]);
+			push_enqueue(c, &rows[i], NULL, NULL);
 }
 
 /* All that fell due in one turn is read in one go. */

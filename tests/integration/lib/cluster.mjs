@@ -30,7 +30,7 @@ for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => p
 
 let clusters = 0;
 
-const UP = ['redis_up', 'redis_sub_up', 'postgres_up', 'listen_up', 'store_up'];
+const UP = ['redis_up', 'redis_sub_up', 'postgres_up', 'listen_up', 'store_up', 'push_up'];
 
 export class Cluster {
   secret = randomBytes(24).toString('base64url');
@@ -65,6 +65,7 @@ export class Cluster {
       database: clusters,
     });
     await this.redis.connect();
+    this.queueUrl = `redis://${process.env.PW_TEST_REDIS_HOST}:${process.env.PW_TEST_REDIS_PORT}/${clusters}`;
     await this.redis.flushDb();
   }
 

@@ -12,7 +12,8 @@ function row({ id, matchId, senderId, recipientId, content, type, mediaUrl, sent
   };
 }
 
-// -> { url (for the configuration), messages(matchId), close() }
+// -> { url (for the configuration), messages(matchId), owes(matchId): when their
+//      pushes fall due, µs, 0: nothing owed; close() }
 export async function openStore(kind, pg, databaseName) {
   if (kind === 'pg') return pgStore(pg);
   const url = new URL(process.env.PW_TEST_MONGODB_URI);
@@ -31,6 +32,10 @@ function pgStore(pg) {
         sentAt: r.sent_at, deliveredAt: r.delivered_at, readAt: r.read_at,
       }));
     },
+    async owes(matchId) {
+      const { rows } = await pg.query('SELECT owe FROM messages WHERE match_id = $1', [matchId]);
+      return rows.map((r) => Number(r.owe));
+    },
     async close() {},
   };
 }
@@ -43,6 +48,9 @@ async function mongoStore(url) {
     async messages(matchId) {
       const docs = await db.collection('messages').find({ matchId }).sort({ sentAt: 1, _id: 1 }).toArray();
       return docs.map((d) => row({ ...d, id: d._id.toHexString() }));
+    },
+    async owes(matchId) {
+      return (await db.collection('messages').find({ matchId }).toArray()).map((d) => Number(d.owe));
     },
     async close() {
       await db.dropDatabase();

@@ -8,7 +8,7 @@
 #include "common/ipc/stats.h"
 #include "common/queue/push_queue.h"
 #include "common/store/message_store.h"
-#include "worker/chat/chat.h"
+#include "worker/chat/push_due.h"
 #include "worker/directory.h"
 
 #define ID "0123456789abcdef01234567"
@@ -16,6 +16,7 @@
 /* What was asked, and whom to answer. */
 static struct {
 	int gets, names, pushes, owes;
+	int owe_err;
 	store_rows_cb *rows;
 	directory_name_cb *name;
 	push_add_cb *pushed;
@@ -41,9 +42,9 @@ void message_store_set_owe(struct message_store *s, const char *id, int64_t owe,
 {
 	(void)s;
 	cr_expect_str_eq(id, ID);
-	cr_expect_gt(owe, cluster_now_us());
+	cr_expect_eq(owe, cluster_now_us() + 700000);
 	saw.owes++;
-	cb(arg, -ETIMEDOUT);	/* it stays due: no harm */
+	cb(arg, saw.owe_err);
 }
 
 void directory_name(struct directory *d, const char *user,
@@ -73,6 +74,7 @@ static void setup(void)
 	clock_fake_set(1000000, 5000000000);
 	c.loop = loop_new();
 	c.conf.push_ttl_ms = 1000;
+	c.conf.push_requeue_ms = 700;
 	chat_push_init(&c);
 }
 
@@ -157,6 +159,38 @@ Test(push_due, stays_owing_when_the_queue_refuses)
 	expect_asked(1, 1, 1, 0);
 	cr_expect_eq(stats_get(STAT_push_refused), 1);
 	cr_expect_eq(stats_get(STAT_push_queued), 0);
+}
+
+static void on_done(void *arg, int err)
+{
+	*(int *)arg = err;
+}
+
+Test(push_due, tells_how_it_went)
+{
+	static const struct {
+		int add, owe, done;
+	} rows[] = {
+		{ 0, 0, 0 }, { -ENOSPC, 0, -ENOSPC }, { 0, -ENOTCONN, -ENOTCONN },
+	};
+	struct message m = { .match_id = "m1", .sender_id = "anna",
+			     .recipient_id = "ben", .content = SLICE("hi") };
+	int done;
+
+	memcpy(m.id, ID, sizeof(ID));
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		done = 1;
+		saw.owe_err = rows[i].owe;
+		push_enqueue(&c, &m, on_done, &done);
+		saw.name(saw.name_arg, 0, "Anna");
+		cr_expect_eq(done, 1);
+		saw.pushed(saw.pushed_arg, rows[i].add);
+		cr_expect_eq(done, rows[i].done);
+	}
+	push_enqueue(&c, &m, on_done, &done);
+	c.down = true;
+	saw.name(saw.name_arg, -EAGAIN, NULL);
+	cr_expect_eq(done, -ECANCELED);
 }
 
 Test(push_due, many_are_read_in_one_go)

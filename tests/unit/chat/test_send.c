@@ -128,6 +128,11 @@ void message_store_set_owe(struct message_store *s, const char *id, int64_t owe,
 			   void (*cb)(void *arg, int err), void *arg)
 { (void)s; (void)id; (void)owe; (void)cb; (void)arg; }
 
+bool message_store_up(const struct message_store *s) { (void)s; return false; }
+void message_store_due(struct message_store *s, int64_t now, unsigned limit,
+		       store_rows_cb *cb, void *arg)
+{ (void)s; (void)now; (void)limit; (void)cb; (void)arg; }
+
 /* --- directory --- */
 void directory_match(struct directory *d, const char *id, directory_match_cb *cb,
 		     void *arg)
@@ -177,6 +182,10 @@ void presence_online(struct presence *p, const char *const *u, size_t n,
 		     presence_online_cb *cb, void *arg)
 { (void)p; (void)u; (void)n; (void)cb; (void)arg; }
 void presence_leave(struct presence *p, const char *u) { (void)p; (void)u; }
+void presence_lead(struct presence *p, const char *job, unsigned ms,
+		   void (*cb)(void *arg, int err, bool yes), void *arg)
+{ (void)p; (void)job; (void)ms; (void)cb; (void)arg; }
+bool push_queue_up(const struct push_queue *q) { (void)q; return false; }
 void push_queue_add(struct push_queue *q, const char *k, const char *u, struct slice j,
 		    push_add_cb *cb, void *arg)
 { (void)q; (void)k; (void)u; (void)j; (void)cb; (void)arg; }

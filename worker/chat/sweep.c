@@ -1,0 +1,295 @@
+#include "worker/chat/sweep.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/backend/backoff.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/ipc/stats.h"
+#include "common/queue/push_queue.h"
+#include "common/store/message_store.h"
+#include "worker/chat/push_due.h"
+#include "worker/directory.h"
+
+#define PAGE 200
+#define INTERVAL_MIN_MS 100
+#define INTERVAL_MAX_MS 1000
+#define SETTLE_MAX_MS 10000
+/* An answer this late tells of a store that stood still: confirmations stood in
+ * the same queue, and go first. */
+#define SLOW_MS 1000
+/* The backoff's 5 s are 15 here: what is late already can wait that long. */
+#define BACKOFF_FACTOR 3
+
+struct sweep {
+	struct chat *c;
+	struct timer timer;	/* armed: nothing is under way */
+	struct backoff backoff;
+	int64_t interval_ms;
+	int64_t settle_ms;
+	int64_t quiet_until_ms;	/* monotonic; not before */
+	int64_t asked_ms;	/* when the page under way was */
+	bool distrusted;	/* the last answer came too late */
+	bool waiting;		/* logged: pushes cannot be queued */
+	/* Of the page under way: */
+	bool full;		/* there may be more */
+	unsigned rows;		/* not done yet */
+	unsigned good;
+	int put_off;		/* why some were, or 0 */
+	int err;		/* why some stay at the head, or 0 */
+	char poked[PW_ID_MAX + 1];	/* the last one */
+};
+
+/* A row under way. */
+struct row {
+	struct sweep *s;
+	struct message *m;	/* owned */
+	int put_off;		/* why it could not be handled */
+};
+
+static const char *why(int err)
+{
+	switch (err) {
+	case -ENOSPC:
+		return "the push queue is full";
+	case -EAGAIN:
+		return "matches are not known, or the store has too much to do";
+	case -EREMOTEIO:
+		return "the push queue or the store refused";
+	default:
+		return strerror(-err);
+	}
+}
+
+static void note_state(struct sweep *s, int err)
+{
+	if (s->waiting == (err != 0))
+		return;
+	s->waiting = err != 0;
+	if (err != 0)
+		log_warn("pushes that are due have to wait: %s", why(err));
+	else
+		log_info("pushes that are due go out again");
+}
+
+static void look_in(struct sweep *s, int64_t ms)
+{
+	int64_t quiet_ms = s->quiet_until_ms - clock_mono_ms();
+
+	timer_arm(&s->timer, ms > quiet_ms ? ms : quiet_ms);
+}
+
+static void settle(struct sweep *s)
+{
+	s->quiet_until_ms = clock_mono_ms() + s->settle_ms;
+}
+
+static void fail(struct sweep *s, int err)
+{
+	if (err != -ENOTCONN)	/* which is logged by its connection */
+		note_state(s, err);
+	look_in(s, s->interval_ms + BACKOFF_FACTOR * backoff_next(&s->backoff));
+}
+
+/* A full page is followed by the next after as long as it took itself: half of
+ * the time is left for others, however many there are. */
+static void page_done(struct sweep *s)
+{
+	int64_t took_ms = clock_mono_ms() - s->asked_ms;
+
+	if (s->c->down)
+		return;
+	if (s->err != 0 || (s->put_off != 0 && s->good == 0)) {
+		fail(s, s->err != 0 ? s->err : s->put_off);
+		return;
+	}
+	note_state(s, 0);
+	backoff_init(&s->backoff);
+	look_in(s, s->full && took_ms < s->interval_ms ? took_ms :
+							 s->interval_ms);
+}
+
+/* err 0: it is not due any more. */
+static void row_done(struct row *r, int err)
+{
+	struct sweep *s = r->s;
+
+	if (err != 0)
+		s->err = err;
+	else if (r->put_off != 0)
+		s->put_off = r->put_off;
+	else
+		s->good++;
+	free(r->m);
+	free(r);
+	if (--s->rows == 0)
+		page_done(s);
+}
+
+static void on_put_off(void *arg, int err)
+{
+	row_done(arg, err);
+}
+
+/* So that it is no more at the head of what is due, before all others. */
+static void put_off(struct row *r, int why_not)
+{
+	struct chat *c = r->s->c;
+
+	r->put_off = why_not;
+	message_store_set_owe(c->store, r->m->id,
+			      cluster_now_us() +
+				      c->conf.delivery_timeout_ms * 1000,
+			      on_put_off, r);
+}
+
+static void on_dropped(void *arg, int err)
+{
+	if (err == 0)
+		stats_inc(STAT_sweep_dropped);
+	row_done(arg, err);
+}
+
+static void on_queued(void *arg, int err)
+{
+	struct row *r = arg;
+
+	if (err == -EREMOTEIO && !r->s->c->down) {
+		put_off(r, err);	/* this one perhaps, and no other */
+		return;
+	}
+	if (err == 0)
+		stats_inc(STAT_swept);
+	row_done(r, err);
+}
+
+/* It may be that nobody ever told his devices: a worker died, or Redis lost the
+ * envelope. */
+static void poke(struct sweep *s, const char *user_id)
+{
+	struct slice id = { user_id, strlen(user_id) };
+	struct chat *c = s->c;
+	struct user *u = users_find(&c->users, id);
+	struct envelope e = { .kind = ENV_CATCH_UP, .user_id = id };
+
+	if (id.n > PW_ID_MAX || strcmp(s->poked, user_id) == 0)
+		return;
+	strcpy(s->poked, user_id);
+	if (u != NULL && u->registered)
+		chat_deliver(c, &e);
+	router_send(c->router, &e, ROUTE_PLAIN, NULL, NULL);
+}
+
+static void on_match(void *arg, int err, const struct match *m)
+{
+	struct row *r = arg;
+	struct chat *c = r->s->c;
+
+	if (c->down) {
+		row_done(r, -ECANCELED);
+	} else if (err != 0) {
+		put_off(r, err);	/* others' matches may be known */
+	} else if (m == NULL || !m->live) {
+		message_store_set_owe(c->store, r->m->id, 0, on_dropped, r);
+	} else {
+		poke(r->s, r->m->recipient_id);
+		push_enqueue(c, r->m, on_queued, r);
+	}
+}
+
+static void on_due(void *arg, int err, const struct message *rows, size_t n)
+{
+	struct sweep *s = arg;
+	bool slow = clock_mono_ms() - s->asked_ms >= SLOW_MS;
+
+	if (s->c->down)
+		return;
+	if (err != 0) {
+		fail(s, err);
+		return;
+	}
+	if (slow && !s->distrusted && n > 0) {
+		s->distrusted = true;
+		settle(s);
+		look_in(s, 0);
+		return;
+	}
+	s->distrusted = false;
+	s->full = n == PAGE;
+	s->rows = (unsigned)n + 1;	/* not done before the last has begun */
+	s->good = 0;
+	s->put_off = s->err = 0;
+	s->poked[0] = '\0';
+	for (size_t i = 0; i < n; i++) {
+		struct row *r = mem_alloc(sizeof(*r));
+
+		*r = (struct row){ .s = s, .m = message_dup(&rows[i]) };
+		directory_match(s->c->directory, rows[i].match_id, on_match, r);
+	}
+	if (--s->rows == 0)
+		page_done(s);
+}
+
+static void on_lead(void *arg, int err, bool yes)
+{
+	struct sweep *s = arg;
+
+	if (s->c->down)
+		return;
+	if (err == 0 && !yes) {
+		look_in(s, s->interval_ms);
+		return;
+	}
+	s->asked_ms = clock_mono_ms();
+	message_store_due(s->c->store, cluster_now_us(), PAGE, on_due, s);
+}
+
+static void on_timer(void *arg)
+{
+	struct sweep *s = arg;
+	struct chat *c = s->c;
+
+	/* Without them nothing can be done, and their return wakes us. */
+	if (!message_store_up(c->store) || !push_queue_up(c->push))
+		look_in(s, INTERVAL_MAX_MS);
+	else
+		presence_lead(c->presence, "sweep",
+			      (unsigned)(3 * s->interval_ms), on_lead, s);
+}
+
+void sweep_wake(struct chat *c)
+{
+	struct sweep *s = c->sweep;
+
+	backoff_init(&s->backoff);
+	settle(s);
+	if (timer_armed(&s->timer))
+		look_in(s, 0);
+}
+
+void sweep_init(struct chat *c)
+{
+	struct sweep *s = mem_zalloc(sizeof(*s));
+	int64_t timeout_ms = c->conf.delivery_timeout_ms;
+	int64_t ms = timeout_ms / 4;
+
+	s->c = c;
+	s->interval_ms = ms < INTERVAL_MIN_MS ? INTERVAL_MIN_MS :
+			 ms > INTERVAL_MAX_MS ? INTERVAL_MAX_MS : ms;
+	s->settle_ms = timeout_ms < SETTLE_MAX_MS ? timeout_ms : SETTLE_MAX_MS;
+	backoff_init(&s->backoff);
+	timer_init(&s->timer, c->loop, on_timer, s);
+	settle(s);
+	look_in(s, 0);
+	c->sweep = s;
+}
+
+void sweep_free(struct chat *c)
+{
+	timer_free(&c->sweep->timer);
+	free(c->sweep);
+	c->sweep = NULL;
+}
