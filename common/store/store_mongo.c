@@ -196,10 +196,12 @@ static void job_done(void *arg)
 
 	if (err != -ECANCELED)
 		note_health(job->be, job);
-	/* The rows' states tell the rest, unless no thread set them. */
+	/* Of what was sent the rows' states tell. */
 	if (job->batch != NULL)
-		store_batch_done(job->batch,
-				 err == -EINVAL || err == -ECANCELED ? err : 0);
+		store_batch_done(job->batch, err == -EINVAL ||
+						     err == -ENOTCONN ||
+						     err == -ECANCELED ?
+						     err : 0);
 	else
 		store_op_done(job->op, err);
 	free(job);
