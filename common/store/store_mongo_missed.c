@@ -263,7 +263,7 @@ static int finish_many(struct search *s, size_t *left_out)
 	const size_t n = s->n, run = s->run < n ? s->run : 0;
 	size_t left = 0;
 
-	drop_from(s->found, s->run_at);
+	drop_from(s->found, s->run_at);	/* else they would pile up */
 	last = w[run];
 	for (size_t i = 0; i < n; i++) {
 		if (i == run || (w[i].seen && by_user(&w[i], &last) != 0))

@@ -3,11 +3,14 @@
 // standard input how to misbehave. Node's own modules only.
 //
 //   node fake_mongod.js      prints "port N", then obeys lines on stdin:
-//     next COMMAND FAULT [ARG]   the next COMMAND (insert, update, find, ping …)
+//     next COMMAND FAULT [ARG [MS]]  the next COMMAND (insert, update, find …),
+//                                    whose answer comes MS late
 //       writeConcernError CODE     is carried out, its write concern fails
 //       error CODE                 is refused with this code
 //       dropBefore                 the connection ends, nothing is carried out
 //       dropAfter                  it is carried out, the connection ends
+//       downAfter MS               it is carried out; instead of an answer the
+//                                  server goes down, MS later
 //       delay MS                   it is carried out, the answer comes late
 //       hide N                     finds nothing, N times over (a row that the
 //                                  majority has not got yet)
@@ -90,7 +93,8 @@ function writeDoc(doc) {
 
 // ---- The collection ------------------------------------------------------
 const rows = new Map();		// _id in hex -> document
-const faults = [];		// { command, kind, arg }
+const indexes = new Set(['["_id"]']);	// their keys; a hint must name one
+const faults = [];		// { command, kind, arg, ms }
 const counts = {};
 let down = false;
 
@@ -101,15 +105,36 @@ function plain(v) {
 	return v === undefined ? null : v;
 }
 
+// As MongoDB compares: a bound finds values of its own type only.
+const bound = (holds) => (is, want) => {
+	const limit = plain(want);
+	return typeof is === typeof limit && holds(is, limit);
+};
+const operators = {
+	$in: (is, want) => want.some((w) => plain(w) === is),
+	$ne: (is, want) => plain(want) !== is,
+	$gt: bound((a, b) => a > b), $gte: bound((a, b) => a >= b),
+	$lt: bound((a, b) => a < b), $lte: bound((a, b) => a <= b),
+};
+
 function matches(row, filter) {
 	return Object.entries(filter).every(([key, want]) => {
+		if (key === '$nor') return !want.some((f) => matches(row, f));
 		const is = plain(row[key]);
-		if (want !== null && want.constructor === Object) {
-			if ('$in' in want) return want.$in.some((w) => plain(w) === is);
-			if ('$ne' in want) return plain(want.$ne) !== is;
-			throw new Error(`operator in ${JSON.stringify(want)}`);
-		}
+		if (want !== null && want.constructor === Object)
+			return Object.entries(want).every(([op, v]) => operators[op](is, v));
 		return plain(want) === is;
+	});
+}
+
+function sorted(found, sort) {
+	const keys = Object.entries(sort);
+	return found.sort((a, b) => {
+		for (const [key, dir] of keys) {
+			const x = plain(a[key]), y = plain(b[key]);
+			if (x !== y) return (x < y ? -1 : 1) * dir;
+		}
+		return 0;
 	});
 }
 
@@ -136,13 +161,42 @@ function update(cmd) {
 	return { n, nModified: n, ok: 1 };
 }
 
-function find(cmd, fault, ns) {
+function createIndexes(cmd) {
+	for (const { key } of cmd.indexes) indexes.add(JSON.stringify(Object.keys(key)));
+	return { ok: 1 };
+}
+
+function hinted(cmd) {
+	return !cmd.hint || indexes.has(JSON.stringify(Object.keys(cmd.hint)));
+}
+
+function cursor(cmd, firstBatch) {
+	const ns = `${cmd.$db}.${cmd.find || cmd.aggregate}`;
+	return { cursor: { firstBatch, id: new Long(0n), ns }, ok: 1 };
+}
+
+function find(cmd, fault) {
 	let found = [...rows.values()].filter((r) => matches(r, cmd.filter));
-	if (cmd.sort)
-		found.sort((a, b) => plain(b.sentAt) - plain(a.sentAt));
+	if (cmd.sort) found = sorted(found, cmd.sort);
 	if (cmd.limit !== undefined) found = found.slice(0, plain(cmd.limit));
-	if (fault && fault.kind === 'hide') found = [];
-	return { cursor: { firstBatch: found, id: new Long(0n), ns }, ok: 1 };
+	return cursor(cmd, fault && fault.kind === 'hide' ? [] : found);
+}
+
+const stages = {
+	$match: (found, filter) => found.filter((r) => matches(r, filter)),
+	$sort: sorted,
+	$limit: (found, n) => found.slice(0, plain(n)),
+	$project: (found) => found,
+	$group: (found) => (found.length ? [{ _id: 1, n: found.length }] : []),	// a count
+};
+
+function aggregate(cmd) {
+	let found = [...rows.values()];
+	for (const stage of cmd.pipeline) {
+		const [name, arg] = Object.entries(stage)[0];
+		found = stages[name](found, arg);
+	}
+	return cursor(cmd, found);
 }
 
 function hello(port) {
@@ -155,11 +209,15 @@ function hello(port) {
 }
 
 function carryOut(name, cmd, fault) {
+	if (!hinted(cmd))
+		return { ok: 0, code: 2, codeName: 'BadValue', errmsg: 'hint names no index' };
 	switch (name) {
 	case 'insert': return insert(cmd, fault);
 	case 'update': return update(cmd);
-	case 'find': return find(cmd, fault, `${cmd.$db}.${cmd.find}`);
-	case 'ping': case 'createIndexes': case 'endSessions': return { ok: 1 };
+	case 'find': return find(cmd, fault);
+	case 'aggregate': return aggregate(cmd);
+	case 'createIndexes': return createIndexes(cmd);
+	case 'ping': case 'endSessions': return { ok: 1 };
 	default: return { ok: 0, code: 59, codeName: 'CommandNotFound', errmsg: name };
 	}
 }
@@ -190,9 +248,13 @@ function execute(name, cmd) {
 		return { reply: refusal(Number(fault.arg), name) };
 	const reply = carryOut(name, cmd, fault);
 	if (fault && fault.kind === 'dropAfter') return null;
+	if (fault && fault.kind === 'downAfter') {
+		setTimeout(goDown, Number(fault.arg));
+		return { reply: null };
+	}
 	if (fault && fault.kind === 'writeConcernError')
 		reply.writeConcernError = { code: Number(fault.arg), codeName: 'Injected', errmsg: 'injected' };
-	return { reply, delay: fault && fault.kind === 'delay' ? Number(fault.arg) : 0 };
+	return { reply, delay: Number(fault && fault.kind === 'delay' ? fault.arg : fault && fault.ms) };
 }
 
 // ---- The wire ------------------------------------------------------------
@@ -241,11 +303,18 @@ function onMessage(socket, port, b) {
 	}
 	const answer = execute(name, cmd);
 	if (answer === null) { socket.destroy(); return; }
+	if (answer.reply === null) return;
 	const send = () => socket.writable && socket.write(opMsg(id, answer.reply));
 	if (answer.delay) setTimeout(send, answer.delay); else send();
 }
 
 const sockets = new Set();
+
+function goDown() {
+	down = true;
+	for (const s of sockets) s.destroy();
+}
+
 const server = net.createServer((socket) => {
 	let pending = Buffer.alloc(0);
 	if (down) { socket.destroy(); return; }
@@ -272,9 +341,9 @@ server.listen(0, '127.0.0.1', () => console.log(`port ${server.address().port}`)
 
 readline.createInterface({ input: process.stdin }).on('line', (line) => {
 	const [word, ...rest] = line.trim().split(/\s+/);
-	if (word === 'next') faults.push({ command: rest[0], kind: rest[1], arg: rest[2] });
+	if (word === 'next') faults.push({ command: rest[0], kind: rest[1], arg: rest[2], ms: rest[3] || 0 });
 	else if (word === 'count') console.log(`count ${rest[0]} ${counts[rest[0]] || 0}`);
-	else if (word === 'down') { down = true; for (const s of sockets) s.destroy(); }
+	else if (word === 'down') goDown();
 	else if (word === 'up') down = false;
 	console.log(`done ${word}`);
 }).on('close', () => process.exit(0));

@@ -1,105 +1,8 @@
-/* What the driver reports when things go wrong, against fake_mongod.js: a
- * server that misbehaves on request. PW_TEST_FAKE_MONGOD is its path if it is
- * not where it was built from. */
-#define STORE_ENV "PW_TEST_MONGODB_URI"
-#include "tests/servers/store_fixture.h"
+/* What the driver reports when things go wrong, against fake_mongod.js: writes,
+ * and outages. */
+#include "tests/servers/fake_mongod.h"
 
 #include <errno.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#define TIMEOUT_MS 1500
-
-static struct {
-	pid_t pid;
-	FILE *to;
-	FILE *from;
-} fake;
-static struct loop *loop;
-static struct message_store *store;
-static bool up;
-static unsigned port;
-
-static void fake_path(char *out, size_t n)
-{
-	const char *path = getenv("PW_TEST_FAKE_MONGOD");
-
-	snprintf(out, n, "%s",
-		 path != NULL ? path : SOURCES "/tests/servers/fake_mongod.js");
-	cr_assert_eq(access(out, R_OK), 0, "no fake server at %s", out);
-}
-
-static unsigned fake_start(void)
-{
-	int in[2], out[2];
-	char path[512], line[64] = "";
-	unsigned n = 0;
-
-	fake_path(path, sizeof(path));
-	cr_assert_eq(pipe(in), 0);
-	cr_assert_eq(pipe(out), 0);
-	fake.pid = fork();
-	if (fake.pid == 0) {
-		dup2(in[0], 0);
-		dup2(out[1], 1);
-		close(in[1]);
-		close(out[0]);
-		execlp("node", "node", path, (char *)NULL);
-		_exit(127);
-	}
-	close(in[0]);
-	close(out[1]);
-	fake.to = fdopen(in[1], "w");
-	fake.from = fdopen(out[0], "r");
-	cr_assert_not_null(fgets(line, sizeof(line), fake.from));
-	cr_assert_eq(sscanf(line, "port %u", &n), 1);
-	return n;
-}
-
-/* Says a line; returns once it is obeyed, with the number of "count …". */
-static int PRINTF(1, 2) tell(const char *fmt, ...)
-{
-	char line[128];
-	int count = -1;
-	va_list ap;
-
-	va_start(ap, fmt);
-	vfprintf(fake.to, fmt, ap);
-	va_end(ap);
-	fputc('\n', fake.to);
-	fflush(fake.to);
-	while (fgets(line, sizeof(line), fake.from) != NULL &&
-	       strncmp(line, "done", 4) != 0)
-		sscanf(line, "count %*s %d", &count);
-	return count;
-}
-
-static void setup(void)
-{
-	char url[128];
-
-	signal(SIGPIPE, SIG_IGN);
-	port = fake_start();
-	snprintf(url, sizeof(url),
-		 "mongodb://127.0.0.1:%u/x?replicaSet=fake"
-		 "&heartbeatFrequencyMS=500&serverSelectionTimeoutMS=700"
-		 "&socketTimeoutMS=%d",
-		 port, 2 * TIMEOUT_MS);
-	loop = loop_new();
-	store = store_new_at(loop, url, TIMEOUT_MS, &up);
-	WAIT_FOR(loop, up);
-}
-
-static void teardown(void)
-{
-	message_store_free(&store);
-	loop_free(&loop);
-	fclose(fake.to);	/* it ends at the end of its input */
-	fclose(fake.from);
-	waitpid(fake.pid, NULL, 0);
-}
 
 TestSuite(faults, .init = setup, .fini = teardown, .timeout = 30);
 
@@ -190,6 +93,74 @@ Test(faults, answer_lost_and_server_gone)
 	again.pos++;
 	cr_expect_eq(insert_one(loop, store, &again, &first), STORE_DUPLICATE);
 	free(first);
+}
+
+#define WAITING 5
+
+/* Inserts of one lane: the first is on its way when the others come. */
+static void insert_behind(struct inserted a[WAITING], struct message m[WAITING],
+			  store_insert_cb *first)
+{
+	for (int i = 0; i < WAITING; i++) {
+		m[i] = message_new("x");
+		message_store_insert(store, &m[i], i == 0 ? first : on_inserted,
+				     &a[i]);
+		if (i == 0)
+			WAIT_FOR(loop, tell("count insert") == 1);
+	}
+}
+
+static void expect_all_refused(const struct inserted a[WAITING])
+{
+	for (int i = 0; i < WAITING; i++) {
+		WAIT_FOR(loop, a[i].done);
+		cr_expect_eq(a[i].r, STORE_UNAVAILABLE, "row %d", i);
+		cr_expect_eq(a[i].order, i);
+	}
+}
+
+static struct inserted later;
+static struct message later_m;
+
+static void insert_next(void *arg, enum store_result r,
+			const struct message *first)
+{
+	on_inserted(arg, r, first);
+	message_store_insert(store, &later_m, on_inserted, &later);
+}
+
+/* What is not confirmed may turn up, or vanish: nothing that waited behind it
+ * was sent. What comes once that is known is stored. */
+Test(faults, behind_an_unknown_outcome)
+{
+	struct inserted a[WAITING] = { 0 };
+	struct message m[WAITING];
+
+	later_m = message_new("x");
+	tell("next insert writeConcernError 64 300");
+	insert_behind(a, m, insert_next);
+	expect_all_refused(a);
+	WAIT_FOR(loop, later.done);
+	cr_expect_eq(later.r, STORE_OK);
+	cr_expect_eq(tell("count insert"), 2);
+	for (int i = 0; i < WAITING; i++)
+		cr_expect_eq(in_store(m[i].id), i == 0, "row %d", i);
+}
+
+Test(faults, killed_in_the_middle_of_a_batch)
+{
+	struct inserted a[WAITING] = { 0 };
+	struct message m[WAITING];
+
+	tell("next insert downAfter 300");
+	insert_behind(a, m, on_inserted);
+	expect_all_refused(a);
+	tell("up");
+	WAIT_FOR(loop, up);
+	cr_expect_eq(tell("count insert"), 1);
+	for (int i = 0; i < WAITING; i++)
+		cr_expect_eq(in_store(m[i].id), i == 0, "row %d", i);
+	cr_expect_eq(insert_one(loop, store, &m[1], NULL), STORE_OK);
 }
 
 Test(faults, answer_after_the_deadline)
