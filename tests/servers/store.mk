@@ -3,7 +3,8 @@ store_tests = tests/servers/test_store.c tests/servers/test_store_marks.c \
 	tests/servers/test_store_reads.c \
 	tests/servers/store_fixture.h tests/servers/loop_wait.h
 check_PROGRAMS += tests/servers/test_store_pg tests/servers/test_store_mongo
-tests_servers_test_store_pg_SOURCES = $(store_tests) tests/servers/test_store_pg_schema.c
+tests_servers_test_store_pg_SOURCES = $(store_tests) tests/servers/pg_schema.h \
+	tests/servers/test_store_pg_plans.c tests/servers/test_store_pg_schema.c
 tests_servers_test_store_pg_CFLAGS = $(TEST_CFLAGS) $(PQ_CFLAGS) '-DSTORE_ENV="PW_TEST_DATABASE_URL"'
 tests_servers_test_store_pg_LDADD = $(STORE_LIBS) $(TEST_LIBS)
 tests_servers_test_store_mongo_SOURCES = $(store_tests) tests/servers/test_store_mongo_reads.c

@@ -1,66 +1,8 @@
-/* What is PostgreSQL's own: the table, its rights, its plans, and connections
- * that are ended from outside. Each test has a schema of its own. */
-#include "tests/servers/store_fixture.h"
+/* What is PostgreSQL's own: the table, its rights, and connections that are
+ * ended from outside. Each test has a schema of its own. */
+#include "tests/servers/pg_schema.h"
 
-#include <libpq-fe.h>
-#include <stdarg.h>
-
-static PGconn *admin;
-static char schema[40];
-
-static char *PRINTF(1, 2) sql(const char *fmt, ...)
-{
-	static char value[256];
-	char text[2048];
-	PGresult *res;
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	res = PQexec(admin, text);
-	cr_assert(PQresultStatus(res) == PGRES_TUPLES_OK ||
-			  PQresultStatus(res) == PGRES_COMMAND_OK,
-		  "%s: %s", text, PQresultErrorMessage(res));
-	snprintf(value, sizeof(value), "%s",
-		 PQntuples(res) > 0 ? PQgetvalue(res, 0, 0) : "");
-	PQclear(res);
-	return value;
-}
-
-/* The server's URL with the test's schema and, if not NULL, another user. */
-static const char *url_for(const char *user)
-{
-	static char url[1024];
-	const char *base = store_url();
-
-	snprintf(url, sizeof(url), "%s%coptions=-csearch_path%%3D%s%s%s", base,
-		 strchr(base, '?') != NULL ? '&' : '?', schema,
-		 user != NULL ? "&user=" : "", user != NULL ? user : "");
-	return url;
-}
-
-static void setup(void)
-{
-	message_id id;
-
-	message_id_make("", "", NULL, id);
-	snprintf(schema, sizeof(schema), "s%s", id);
-	admin = PQconnectdb(store_url());
-	cr_assert_eq(PQstatus(admin), CONNECTION_OK, "%s",
-		     PQerrorMessage(admin));
-	sql("SET client_min_messages = warning");
-	sql("CREATE SCHEMA %s", schema);
-	sql("SET search_path = %s", schema);
-}
-
-static void teardown(void)
-{
-	sql("DROP SCHEMA %s CASCADE", schema);
-	PQfinish(admin);
-}
-
-TestSuite(pg_schema, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(pg_schema, .init = schema_setup, .fini = schema_teardown, .timeout = 60);
 
 #define WORKERS 6
 Test(pg_schema, workers_that_start_together)
@@ -182,54 +124,6 @@ Test(pg_schema, the_table_is_dropped)
 	WAIT_FOR(l, up);
 	cr_expect_eq(insert_one(l, s, &m, NULL), STORE_OK);
 	message_store_free(&s);
-	loop_free(&l);
-}
-
-/* The plans are made while the table is empty and kept: they must be those of
- * a large one. All is found by id, or from the end of a match's history. */
-Test(pg_schema, plans_of_an_empty_table)
-{
-	struct loop *l = loop_new();
-	struct message_store *s;
-	bool up = false;
-	struct message m = message_new("x");
-	const struct store_confirm c = {
-		.recipient_id = m.recipient_id,
-		.at_ms = m.sent_at_ms,
-		.chg = m.pos,
-		.ids = (const char(*)[MESSAGE_ID_LEN + 1])&m.id,
-		.n = 1,
-	};
-
-	s = store_new_at(l, url_for(NULL), 5000, &up);
-	WAIT_FOR(l, up);
-	for (int i = 0; i < 3; i++) {
-		struct last last = { 0 }, owe = { 0 };
-		struct got d = { 0 }, r = { 0 };
-
-		message_store_last_sent(s, m.sender_id, m.match_id, on_last,
-					&last);
-		message_store_set_owe(s, m.id, 5, on_done, &owe);
-		message_store_delivered(s, &c, on_rows, &d);
-		message_store_read(s, m.match_id, &c, on_rows, &r);
-		WAIT_FOR(l, last.done && owe.done && d.done && r.done);
-		free(get_one(l, s, m.id));
-	}
-	message_store_free(&s);	/* sessions report their counts at the end */
-	WAIT_FOR(l, atoi(sql("SELECT idx_scan FROM pg_stat_user_indexes WHERE "
-			     "schemaname = '%s' AND indexrelname = "
-			     "'messages_pkey'", schema)) >= 12);
-	cr_expect_str_eq(sql("SELECT idx_scan FROM pg_stat_user_indexes WHERE "
-			     "schemaname = '%s' AND indexrelname = "
-			     "'messages_history_idx'", schema), "3");
-	cr_expect_str_eq(sql("SELECT coalesce(string_agg(indexrelname, ' '), "
-			     "'') FROM pg_stat_user_indexes WHERE "
-			     "schemaname = '%s' AND idx_scan > 0 AND "
-			     "indexrelname NOT IN ('messages_pkey', "
-			     "'messages_history_idx')", schema), "");
-	cr_expect_str_eq(sql("SELECT seq_scan FROM pg_stat_user_tables WHERE "
-			     "schemaname = '%s'", schema), "6",
-			 "other than by making six indexes");
 	loop_free(&l);
 }
 
