@@ -27,6 +27,9 @@ struct store_pg {
 	struct timer schema_retry;
 	char complaint[8];	/* SQLSTATE logged last; "" once all is well */
 	char missing[256];	/* indexes, as logged last */
+	/* Where reading what is due begins: nothing below owed any more. */
+	int64_t owe_floor;
+	int64_t owe_all_us;	/* monotonic: from 0 once more */
 	struct store_pg_conn ops;	/* all but inserts */
 	unsigned lanes;
 	struct store_pg_conn lane[];

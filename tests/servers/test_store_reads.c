@@ -51,7 +51,8 @@ static void insert_row(struct scene *c, size_t i)
 	cr_assert_eq(insert_one(c->l, c->s, &m, NULL), STORE_OK, "row %zu", i);
 }
 
-static struct scene scene_new(const struct row *rows, size_t n)
+/* Without its rows. */
+static struct scene scene_empty(const struct row *rows, size_t n)
 {
 	struct scene c = { .l = loop_new(), .rows = rows, .n = n,
 			   .t0 = cluster_now_us() / 1000 * 1000 };
@@ -62,6 +63,13 @@ static struct scene scene_new(const struct row *rows, size_t n)
 	message_id_make("", "", NULL, c.match);
 	message_id_make("", "", NULL, c.stem);
 	c.s = store_new(c.l);
+	return c;
+}
+
+static struct scene scene_new(const struct row *rows, size_t n)
+{
+	struct scene c = scene_empty(rows, n);
+
 	for (size_t i = n; i-- > 0;)	/* the order of insertion is none */
 		insert_row(&c, i);
 	return c;
@@ -272,7 +280,8 @@ Test(reads, missed_count)
 	scene_free(&c);
 }
 
-/* Other tests' rows are due, too: by the wall clock. These are long overdue. */
+/* Other tests' rows are due, too, in 1970's tenth second or by the clock of the
+ * wall; these in its first. */
 Test(reads, due)
 {
 	static const struct row rows[] = {
@@ -291,16 +300,11 @@ Test(reads, due)
 		{ 9, 500, "" },	    { 10, 500, "b" }, { 39, 500, "bfa" },
 		{ 40, 500, "bfae" }, { 40, 2, "bf" },
 	};
-	struct scene c = { .l = loop_new(), .rows = rows,
-			   .n = ARRAY_SIZE(rows), .t0 = 1000000 };
+	struct scene c = scene_empty(rows, ARRAY_SIZE(rows));
 	struct got g = { 0 };
 	struct last gone = { 0 };
 
-	message_id_make("", "", NULL, c.me);
-	message_id_make("", "", NULL, c.other);
-	message_id_make("", "", NULL, c.match);
-	message_id_make("", "", NULL, c.stem);
-	c.s = store_new(c.l);
+	c.t0 = 1000000;
 	for (size_t i = 0; i < c.n; i++)
 		insert_row(&c, i);
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -327,6 +331,54 @@ Test(reads, due)
 	WAIT_FOR(c.l, gone.done);
 	message_store_due(c.s, c.t0 + 40, 500, on_rows, &g);
 	expect_word(&c, &g, "", "due", 102);
+	scene_free(&c);
+}
+
+/* One more question; what is not of this scene is left out. */
+static void ask_due(struct scene *c, int64_t now, struct got *g)
+{
+	size_t n = 0;
+
+	got_clear(g);
+	message_store_due(c->s, now, 500, on_rows, g);
+	WAIT_FOR(c->l, g->done);
+	for (size_t i = 0; i < g->n; i++)
+		if (strncmp(g->v[i]->id, c->stem, 22) == 0)
+			g->v[n++] = g->v[i];
+		else
+			free(g->v[i]);
+	g->n = n;
+}
+
+/* What is due is found also when it comes behind what was read already: at once
+ * if it is late by no more than an insert can be. */
+Test(reads, due_late)
+{
+	static const struct row rows[] = {
+		/* a */ { .pos = 1, .owe = 50000000 },
+		/* b */ { .pos = 2, .owe = 1000 },
+	};
+	struct scene c = scene_empty(rows, ARRAY_SIZE(rows));
+	const int64_t now = 110000000;
+	struct last gone = { 0 };
+	struct got g = { 0 };
+
+	c.t0 = 10000000;
+	for (size_t i = 0; i < 3; i++) {
+		ask_due(&c, now, &g);
+		expect_word(&c, &g, i == 2 ? "a" : "", "due", i);
+		if (i == 1)
+			insert_row(&c, 0);
+	}
+	insert_row(&c, 1);
+	for (int i = 0; i < 500 && g.n < 2; i++)
+		ask_due(&c, now, &g);
+	expect_word(&c, &g, "ba", "due", 3);
+	for (size_t i = 0; i < 2; i++) {
+		gone.done = false;
+		message_store_set_owe(c.s, row_id(&c, i), 0, on_done, &gone);
+		WAIT_FOR(c.l, gone.done);
+	}
 	scene_free(&c);
 }
 
