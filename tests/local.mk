@@ -14,6 +14,7 @@ EXTRA_DIST += tests/run tests/killed-quickstart \
 	tests/ferretdb/main.go tests/ferretdb/proxy.go \
 	tests/integration/package.json tests/integration/package-lock.json \
 	tests/integration/announce.test.mjs \
+	tests/integration/confirm.test.mjs \
 	tests/integration/connect.test.mjs \
 	tests/integration/counters.test.mjs \
 	tests/integration/deflate.test.mjs \

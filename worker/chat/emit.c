@@ -85,9 +85,10 @@ bool emit_now(struct device *d, const struct emission *e)
 	seen_note(&d->seen, &e->at, emit_floor(d));
 	if (!send_with_offset(d, e->frame))
 		return false;
+	/* In explicit mode no pong is asked for: it would prove nothing (M2). */
 	if (e->tracked)
-		device_pending_add(d, sio_mark(d->socket), e->id,
-				   clock_mono_us());
+		device_pending_add(d, d->explicit_mode ? 0 : sio_mark(d->socket),
+				   e->id, clock_mono_us());
 	return true;
 }
 

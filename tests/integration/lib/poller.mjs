@@ -27,6 +27,11 @@ export class Poller {
 
   get() { this.socket.write(`GET ${this.path} HTTP/1.1\r\nHost: x\r\n\r\n`); }
 
+  async post(body) {
+    this.socket.write(`POST ${this.path} HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+    assert.equal(await this.answer(), 'ok');
+  }
+
   // The body of the next answer.
   async answer() {
     for (;;) {
