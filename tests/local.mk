@@ -18,6 +18,7 @@ EXTRA_DIST += tests/run tests/killed-quickstart \
 	tests/integration/connect.test.mjs \
 	tests/integration/counters.test.mjs \
 	tests/integration/deflate.test.mjs \
+	tests/integration/emitter.test.mjs \
 	tests/integration/engine.test.mjs \
 	tests/integration/handover.test.mjs \
 	tests/integration/heartbeat.test.mjs \

@@ -29,6 +29,7 @@ worker_libchat_a_SOURCES = \
 	worker/chat/read.c \
 	worker/chat/received.c \
 	worker/chat/route.c worker/chat/route.h \
+	worker/chat/relay.c worker/chat/relay.h \
 	worker/chat/send.c \
 	worker/chat/sweep.c worker/chat/sweep.h \
 	worker/chat/sync.c \

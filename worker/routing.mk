@@ -1,4 +1,4 @@
-# Who and where: directory, presence, router.
+# Who and where: directory, presence, router; what others emit.
 noinst_LIBRARIES += worker/librouting.a
 worker_librouting_a_SOURCES = \
 	worker/directory.c worker/directory.h \
@@ -7,6 +7,7 @@ worker_librouting_a_SOURCES = \
 	worker/directory/peers.c worker/directory/peers.h \
 	worker/directory/refusal.c worker/directory/refusal.h \
 	worker/directory/row_cache.c worker/directory/row_cache.h \
+	worker/emitter.c worker/emitter.h \
 	worker/presence.c worker/presence.h worker/presence_impl.h \
 	worker/presence_ask.c \
 	worker/presence_lease.c \

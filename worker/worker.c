@@ -17,9 +17,11 @@
 #include "common/store/message_store.h"
 #include "worker/chat/chat.h"
 #include "worker/chat/confirm.h"
+#include "worker/chat/relay.h"
 #include "worker/chat/sweep.h"
 #include "worker/chat/unrouted.h"
 #include "worker/directory.h"
+#include "worker/emitter.h"
 #include "worker/master_link.h"
 #include "worker/presence.h"
 #include "worker/router.h"
@@ -297,6 +299,12 @@ static void build_backends(struct worker *w)
 	};
 
 	w->redis = redis_new(w->loop, &redis, on_redis_state, w);
+	if (cf->redis_emitter) {
+		struct emitter_ops emitter = relay_ops(c);
+
+		c->emitter = emitter_new(w->loop, &redis, cf->redis_emitter_key,
+					 &emitter);
+	}
 	c->router = router_new(w->loop, w->redis, &router, &router_ops);
 	c->presence = presence_new(w->loop, w->redis, &presence, &presence_ops);
 	c->directory = directory_new(w->loop, &directory);
@@ -406,6 +414,7 @@ static void tear_down(struct worker *w)
 	eio_sessions_free(&w->sessions);
 	ws_free(&w->ws);
 	c->down = true;
+	emitter_free(&c->emitter);
 	push_queue_free(&c->push);	/* its callbacks use the store */
 	message_store_free(&c->store);
 	directory_free(&c->directory);

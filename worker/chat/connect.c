@@ -12,6 +12,7 @@
 #include "worker/chat/frames.h"
 #include "worker/chat/recovery.h"
 #include "worker/directory.h"
+#include "worker/emitter.h"
 
 /* What clients know from the reference; apps compare these texts. */
 #define TOKEN_REQUIRED "Authentication token required"
@@ -103,6 +104,7 @@ static void add_device(struct chat *c, struct sio_socket *k,
 		e->c = c;
 		e->generation = d->user->generation;
 		strcpy(e->user_id, claims->user_id);
+		emitter_user(c->emitter, claims->user_id, true);
 		presence_enter(c->presence, claims->user_id, sio_socket_id(k),
 			       on_entered, e);
 	}
@@ -175,9 +177,10 @@ void connect_gone(void *up, struct sio_socket *k, enum close_reason why)
 	directory_seen(c->directory, d->user->id, cluster_now_ms());
 	u = d->user;
 	named = u->named == d;
-	if (device_gone(&c->users, d, user_id))
+	if (device_gone(&c->users, d, user_id)) {
 		presence_leave(c->presence, user_id);
-	else if (named)
+		emitter_user(c->emitter, user_id, false);
+	} else if (named)
 		name_another(c, u);
 	stats_set(STAT_users, (int64_t)users_count(&c->users));
 }

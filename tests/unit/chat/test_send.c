@@ -13,6 +13,7 @@
 #include "common/store/message_store.h"
 #include "worker/chat/chat.h"
 #include "worker/directory.h"
+#include "worker/emitter.h"
 
 #define MAX 64
 
@@ -186,6 +187,8 @@ void presence_lead(struct presence *p, const char *job, unsigned ms,
 		   void (*cb)(void *arg, int err, bool yes), void *arg)
 { (void)p; (void)job; (void)ms; (void)cb; (void)arg; }
 bool push_queue_up(const struct push_queue *q) { (void)q; return false; }
+void emitter_user(struct emitter *e, const char *u, bool here)
+{ (void)e; (void)u; (void)here; }
 void push_queue_add(struct push_queue *q, const char *k, const char *u, struct slice j,
 		    push_add_cb *cb, void *arg)
 { (void)q; (void)k; (void)u; (void)j; (void)cb; (void)arg; }
