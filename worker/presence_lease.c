@@ -24,7 +24,7 @@
 /* An instance that is being cleared up, chunk after chunk. */
 struct burial {
 	char *instance;
-	bool own;
+	bool retires;		/* our own, for good */
 };
 
 static struct slice text(const char *s)
@@ -68,7 +68,7 @@ static void on_renewed(struct presence *p, int err, const redisReply *reply,
 static void renew(struct presence *p, void *registering)
 {
 	char epoch[24];
-	struct slice argv[3];
+	struct slice argv[4];
 
 	if (p->renewing || p->retired)
 		return;
@@ -76,9 +76,10 @@ static void renew(struct presence *p, void *registering)
 	argv[0] = text(p->instance);
 	argv[1] = text(epoch);
 	argv[2] = text(p->lease_ms);
+	argv[3] = registering != NULL ? SLICE("1") : SLICE("0");
 	p->renewing = true;
 	p->renew_sent_us = clock_mono_us();
-	presence_eval(p, &presence_renew_script, 3, argv, on_renewed, registering);
+	presence_eval(p, &presence_renew_script, 4, argv, on_renewed, registering);
 }
 
 static void on_renew_timer(void *arg)
@@ -90,16 +91,6 @@ static void on_renew_timer(void *arg)
 		renew(p, NULL);
 	else
 		stats_set(STAT_cluster_online_users, 0);	/* who knows */
-}
-
-void presence_redis_up(struct presence *p)
-{
-	if (p->retired)
-		return;
-	p->epoch++;
-	timer_arm(&p->renew, p->renew_ms);
-	renew(p, p);
-	register_all(p);
 }
 
 static void on_swept(struct presence *p, int err, const redisReply *reply,
@@ -141,7 +132,7 @@ static void on_buried(struct presence *p, int err, const redisReply *reply,
 		bury(p, b, false);
 		return;
 	}
-	if (b->own && p->retire_cb != NULL && err != -ECANCELED)
+	if (b->retires && p->retire_cb != NULL && err != -ECANCELED)
 		p->retire_cb(p->retire_arg);
 	free(b->instance);
 	free(b);
@@ -155,6 +146,24 @@ static void bury(struct presence *p, struct burial *b, bool first)
 
 	presence_eval(p, &presence_bury_script, (int)ARRAY_SIZE(argv), argv,
 		      on_buried, b);
+}
+
+/* Redis may remember others than those who are here: each of ours enters again,
+ * and who is left over is buried. */
+void presence_redis_up(struct presence *p)
+{
+	struct burial *b;
+
+	if (p->retired)
+		return;
+	p->epoch++;
+	timer_arm(&p->renew, p->renew_ms);
+	renew(p, p);
+	register_all(p);
+	presence_flush(p);
+	b = mem_zalloc(sizeof(*b));
+	b->instance = mem_strdup(p->instance);
+	bury(p, b, false);
 }
 
 void presence_reap(struct presence *p, const char *instance)
@@ -182,7 +191,7 @@ void presence_retire(struct presence *p, void (*cb)(void *arg), void *arg)
 	timer_disarm(&p->sweep);
 	b = mem_zalloc(sizeof(*b));
 	b->instance = mem_strdup(p->instance);
-	b->own = true;
+	b->retires = true;
 	bury(p, b, true);
 }
 

@@ -23,19 +23,22 @@
 	"    call('SET', 'socket:' .. user, left[1])\n"                        \
 	"  end\n"                                                              \
 	"end\n"                                                                \
-	/* Its counter begins anew: if it was only asleep it learns by that,   \
-	 * before anything else it is sent, that its routes were gone (M5). */ \
-	"local function claim(inst)\n"                                         \
+	"local function set_aside(inst)\n"                                     \
 	"  local from, to = 'pw:w:' .. inst, 'pw:d:' .. inst\n"                \
-	"  call('ZREM', 'pw:instances', inst)\n"                               \
-	"  call('DEL', 'pw:n:' .. inst)\n"                                     \
-	"  call('SADD', 'pw:dead', inst)\n"                                    \
 	"  if call('EXISTS', to) == 1 then\n"                                  \
 	"    call('SUNIONSTORE', to, to, from)\n"                              \
 	"    call('UNLINK', from)\n"                                           \
 	"  elseif call('EXISTS', from) == 1 then\n"                            \
 	"    call('RENAME', from, to)\n"                                       \
 	"  end\n"                                                              \
+	"end\n"                                                                \
+	/* Its counter begins anew: if it was only asleep it learns by that,   \
+	 * before anything else it is sent, that its routes were gone (M5). */ \
+	"local function claim(inst)\n"                                         \
+	"  call('ZREM', 'pw:instances', inst)\n"                               \
+	"  call('DEL', 'pw:n:' .. inst)\n"                                     \
+	"  call('SADD', 'pw:dead', inst)\n"                                    \
+	"  set_aside(inst)\n"                                                  \
 	"end\n"                                                                \
 	/* The next `chunk` users of a dead instance; 1: there may be more. */ \
 	"local function bury(inst, due, chunk)\n"                              \
@@ -81,8 +84,11 @@ struct redis_script presence_apply_script = {
 	"return out\n",
 };
 
-/* ARGV: instance, epoch, lease_ms. Reply: TIME's seconds and microseconds,
- * then 1 if the record was missing, then how many users are online. */
+/* ARGV: instance, epoch, lease_ms, "1": it registers all its users next. Those
+ * that Redis has of it are set aside then: whom it does not name (who left while
+ * Redis was away, or since the snapshot that it was restarted from) is to be
+ * buried. Reply: TIME's seconds and microseconds, then 1 if the record was
+ * missing, then how many users are online. */
 struct redis_script presence_renew_script = {
 	.name = "presence-renew",
 	.text = PRELUDE
@@ -93,6 +99,7 @@ struct redis_script presence_renew_script = {
 	"  call('SET', epoch, ARGV[2])\n"
 	"end\n"
 	"call('ZADD', 'pw:instances', now_ms() + ARGV[3], inst)\n"
+	"if ARGV[4] == '1' then set_aside(inst) end\n"
 	"return { tonumber(t[1]), tonumber(t[2]), missing,\n"
 	"         call('SCARD', 'online:users') }\n",
 };

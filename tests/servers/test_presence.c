@@ -348,6 +348,35 @@ Test(presence, survives_a_lost_connection)
 	pair_stop();
 }
 
+/* It was restarted from a snapshot: u1 and u2 left since, u2's other instance is
+ * right. */
+Test(presence, survives_older_data)
+{
+	pair_start(13, 60000);
+	a.local[0] = "u0";
+	cr_expect_eq(enter(&a, "u0", "1"), 0);
+	cr_expect_eq(enter(&b, "u2", "2"), 0);
+	for (int i = 1; i <= 2; i++) {
+		admin_run("SADD pw:w:%s u%d", a.instance, i);
+		admin_run("HSET pw:u:u%d %s old", i, a.instance);
+		admin_run("SADD online:users u%d", i);
+	}
+	a.reregistered = 0;
+	cr_assert_eq(admin_kill(a.instance), 1);
+	WAIT_FOR(l, a.reregistered == 1);
+	WAIT_FOR(l, told[1].went == 1);
+	cr_expect(held("u0", &a));
+	cr_expect(!held("u1", &a));
+	cr_expect(!held("u2", &a));
+	cr_expect(held("u2", &b));
+	cr_expect_eq(admin_int("EXISTS pw:d:%s", a.instance), 0);
+	loop_turn(l, 2 * GRACE_MS);
+	cr_expect_eq(told[0].came, 1);
+	cr_expect_eq(told[0].went + told[2].went, 0);
+	cr_expect_eq(a.reregistered, 1);
+	pair_stop();
+}
+
 /* What an older connection left in the server's hands comes too late. */
 Test(presence, ignores_an_older_connection)
 {
