@@ -14,6 +14,7 @@ EXTRA_DIST += tests/run tests/killed-quickstart \
 	tests/ferretdb/main.go tests/ferretdb/proxy.go \
 	tests/integration/package.json tests/integration/package-lock.json \
 	tests/integration/announce.test.mjs \
+	tests/integration/catch_up.test.mjs \
 	tests/integration/confirm.test.mjs \
 	tests/integration/connect.test.mjs \
 	tests/integration/counters.test.mjs \
@@ -49,6 +50,8 @@ EXTRA_DIST += tests/run tests/killed-quickstart \
 	tests/integration/processes.test.mjs \
 	tests/integration/push.test.mjs \
 	tests/integration/receipts.test.mjs \
+	tests/integration/recovery.test.mjs \
+	tests/integration/recovery_bounds.test.mjs \
 	tests/integration/socket.test.mjs \
 	tests/integration/statuses.test.mjs \
 	tests/integration/stock.test.mjs \

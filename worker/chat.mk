@@ -17,6 +17,9 @@ worker_libchatpure_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 noinst_LIBRARIES += worker/libchat.a
 worker_libchat_a_SOURCES = \
 	worker/chat/announce.c worker/chat/announce.h \
+	worker/chat/catch_up.c worker/chat/catch_up.h \
+	worker/chat/catch_up_all.c worker/chat/catch_up_impl.h \
+	worker/chat/catch_up_page.c \
 	worker/chat/chat.c worker/chat/chat.h \
 	worker/chat/confirm.c worker/chat/confirm.h \
 	worker/chat/connect.c worker/chat/connect.h \

@@ -15,7 +15,7 @@
 #include "common/protocol/auth_token.h"
 #include "common/queue/push_queue.h"
 #include "common/store/message_store.h"
-#include "worker/chat/chat.h"
+#include "worker/chat/catch_up.h"
 #include "worker/chat/confirm.h"
 #include "worker/chat/relay.h"
 #include "worker/chat/sweep.h"
@@ -94,6 +94,7 @@ static void on_store_state(void *arg, bool up)
 	if (up && w->chat.confirms != NULL) {
 		confirms_wake(&w->chat);
 		sweep_wake(&w->chat);
+		catch_up_wake(&w->chat);
 	}
 }
 
@@ -265,7 +266,8 @@ static void build_backends(struct worker *w)
 	};
 	struct router_conf router = { .instance = w->name, .redis = &redis };
 	struct router_ops router_ops = {
-		.deliver = chat_deliver, .subscribed = on_subscribed, .arg = c
+		.deliver = chat_deliver, .subscribed = on_subscribed,
+		.lost = chat_lost, .arg = c,
 	};
 	struct presence_conf presence = {
 		.instance = w->name,
@@ -330,6 +332,9 @@ static void build_chat(struct worker *w)
 		.message_rate = rate_conf(cf->message_rate,
 					  cf->message_burst),
 		.delivery_timeout_ms = cf->delivery_timeout,
+		.recovery_window_ms = cf->recovery_window,
+		.recovery_events = cf->recovery_events,
+		.catch_up_bytes = cf->outbox_limit / 4,
 		.push_ttl_ms = cf->push_ttl,
 		.push_requeue_ms = cf->push_requeue,
 		.jwt_leeway_ms = cf->jwt_leeway,

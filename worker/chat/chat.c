@@ -8,6 +8,7 @@
 #include "common/base/mem.h"
 #include "common/ipc/stats.h"
 #include "worker/chat/announce.h"
+#include "worker/chat/catch_up.h"
 #include "worker/chat/confirm.h"
 #include "worker/chat/connect.h"
 #include "worker/chat/emit.h"
@@ -41,6 +42,7 @@ void chat_init(struct chat *c)
 	confirms_init(c);
 	chat_push_init(c);
 	sweep_init(c);
+	catch_up_init(c);
 	expiry_init(&c->expiry, c->loop, &c->users);
 	announce_init(c);
 }
@@ -50,6 +52,7 @@ void chat_free(struct chat *c)
 	announce_free(c);
 	expiry_free(&c->expiry);
 	sweep_free(c);
+	catch_up_free(c);
 	chat_push_free(c);
 	confirms_free(c);
 	unrouted_free(c);
@@ -147,7 +150,10 @@ unsigned chat_local_message(struct chat *c, struct slice user_id,
 
 		if (d == except)
 			continue;
-		r = d->accepted ? emit_message(d, e) : EMIT_HELD;
+		if (d->accepted || d->catch_up != NULL)
+			r = emit_message(d, e);
+		else
+			r = EMIT_HELD;	/* in the store for him */
 		/* A socket that is closing takes nothing: he may be away. */
 		takers += r != EMIT_GONE;
 		written += r == EMIT_WRITTEN;
@@ -214,6 +220,8 @@ void chat_deliver(void *arg, const struct envelope *e)
 	connect_registered(c, e->user_id);
 	switch (e->kind) {
 	case ENV_CATCH_UP:
+		catch_up_user(c, e->user_id);
+		break;
 	case ENV_EMIT_MANY:	/* comes one by one */
 		break;
 	case ENV_RECEIPT:
@@ -237,22 +245,14 @@ void chat_presence_changed(void *arg, const char *user_id, bool online)
 	announce(arg, user_id, online);
 }
 
-static void register_user(struct map_node *n, void *arg)
+void chat_lost(void *arg)
 {
-	struct chat *c = arg;
-	struct user *u = CONTAINER_OF(n, struct user, node);
-	struct device *d = LIST_ENTRY(list_first(&u->devices), struct device,
-				      node);
-
-	u->named = d;
-	presence_enter(c->presence, u->id, sio_socket_id(d->socket), NULL, NULL);
+	catch_up_all(arg);
 }
 
 void chat_reregister(void *arg)
 {
-	struct chat *c = arg;
-
-	map_each(&c->users.map, register_user, c);
+	catch_up_all(arg);
 }
 
 json_t *chat_user_devices(struct chat *c, const char *user_id)

@@ -41,6 +41,7 @@ struct chat_conf {
 	int64_t push_requeue_ms;
 	int64_t recovery_window_ms;
 	size_t recovery_events;
+	size_t catch_up_bytes;	/* a device is given before its next pong */
 	int64_t jwt_leeway_ms;
 };
 
@@ -81,6 +82,7 @@ void chat_free(struct chat *c);
 /* For the socket layer, namespace "/". */
 struct sio_ops chat_sio_ops(struct chat *c);
 /* For the router and presence: see their headers; arg is the chat. */
+void chat_lost(void *arg);
 void chat_deliver(void *arg, const struct envelope *e);
 void chat_presence_changed(void *arg, const char *user_id, bool online);
 void chat_reregister(void *arg);

@@ -8,7 +8,7 @@
 #include "common/base/mem.h"
 #include "common/ipc/stats.h"
 #include "common/protocol/auth_token.h"
-#include "worker/chat/emit.h"
+#include "worker/chat/catch_up.h"
 #include "worker/chat/frames.h"
 #include "worker/chat/recovery.h"
 #include "worker/directory.h"
@@ -19,20 +19,27 @@
 #define TOKEN_INVALID "Invalid or expired token"
 #define TOO_MANY "Too many connections"
 
-static void accept_device(struct device *d)
+void connect_accept(struct device *d, const char *sid)
 {
 	struct buf *b = &d->chat->scratch;
 	char pid[RECOVERY_PID_LEN + 1];
 
-	if (d->accepted)
-		return;
 	d->accepted = true;
 	stats_inc(STAT_sockets);
+	if (sid != NULL && sio_restore(d->socket, sid) != 0)
+		log_debug("recovered sid is none");	/* was checked */
 	recovery_pid(d->user->id, sio_socket_id(d->socket), pid);
 	sio_accept(d->socket, pid);
 	buf_clear(b);
 	frame_session_ready(b, d->user->id, cluster_now_ms());
 	emit_event(d, buf_slice(b));
+}
+
+/* Its user's route is registered: from now on nothing passes it by. */
+static void admit(struct device *d)
+{
+	if (!d->accepted)
+		catch_up_registered(d);
 }
 
 static void accept_all(struct user *u)
@@ -41,7 +48,7 @@ static void accept_all(struct user *u)
 
 	u->registered = true;
 	LIST_FOREACH_SAFE(pos, tmp, &u->devices)
-		accept_device(LIST_ENTRY(pos, struct device, node));
+		admit(LIST_ENTRY(pos, struct device, node));
 }
 
 void connect_registered(struct chat *c, struct slice user_id)
@@ -76,8 +83,26 @@ static void on_entered(void *arg, int err)
 	free(e);
 }
 
+/* What it brings of a former connection is of use? */
+static void bring_back(struct device *d, const struct sio_connect *from)
+{
+	struct chat_conf *conf = &d->chat->conf;
+	char sid[SESSION_ID_LEN + 1];
+	struct cursor c;
+
+	if (from->pid == NULL)
+		return;
+	if (recovery_read(d->user->id, from->pid, from->offset,
+			  cluster_now_us(), conf->recovery_window_ms * 1000,
+			  sid, &c))
+		catch_up_recover(d, sid, &c);
+	else
+		stats_inc(STAT_not_recovered);
+}
+
 static void add_device(struct chat *c, struct sio_socket *k,
-		       const struct auth_claims *claims)
+		       const struct auth_claims *claims,
+		       const struct sio_connect *from)
 {
 	struct device *d = device_new(c, &c->users, claims->user_id, k);
 	int64_t left_s;
@@ -90,10 +115,11 @@ static void add_device(struct chat *c, struct sio_socket *k,
 		expiry_note(&c->expiry, d);
 	}
 	sio_socket_attach(k, d);
+	bring_back(d, from);
 	directory_seen(c->directory, claims->user_id, cluster_now_ms());
 	stats_set(STAT_users, (int64_t)users_count(&c->users));
 	if (d->user->registered) {
-		accept_device(d);
+		admit(d);
 		return;
 	}
 	if (d->node.prev == &d->user->devices &&
@@ -144,7 +170,7 @@ void connect_socket(void *arg, struct sio_socket *k,
 		sio_refuse_data(k, TOO_MANY, "{\"code\":\"RATE_LIMITED\"}");
 		return;
 	}
-	add_device(c, k, &claims);
+	add_device(c, k, &claims, from);
 }
 
 /* socket:<user> must not name a socket that is gone while others are here. */
@@ -177,11 +203,13 @@ void connect_gone(void *up, struct sio_socket *k, enum close_reason why)
 	directory_seen(c->directory, d->user->id, cluster_now_ms());
 	u = d->user;
 	named = u->named == d;
+	catch_up_drop(d);
 	if (device_gone(&c->users, d, user_id)) {
 		presence_leave(c->presence, user_id);
 		emitter_user(c->emitter, user_id, false);
-	} else if (named)
+	} else if (named) {
 		name_another(c, u);
+	}
 	stats_set(STAT_users, (int64_t)users_count(&c->users));
 }
 

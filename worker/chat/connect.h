@@ -11,6 +11,9 @@ void connect_gone(void *up, struct sio_socket *k, enum close_reason why);
 /* The user's route is known to be in Redis: his devices are accepted. Harmless
  * when he is not here or accepted already. */
 void connect_registered(struct chat *c, struct slice user_id);
+/* Answers CONNECT. sid: the socket's former id, which it comes back with; NULL:
+ * it begins anew. */
+void connect_accept(struct device *d, const char *sid);
 /* Ends all of a user's connections here. */
 void connect_close_user(struct chat *c, struct slice user_id);
 

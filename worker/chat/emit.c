@@ -32,7 +32,7 @@ struct place place_of_envelope(const struct envelope *e)
 
 /* Before it connected it was not sent anything; what was stored by then it was
  * given from the store. */
-int64_t emit_floor(const struct device *d)
+int64_t emit_floor_settled(const struct device *d)
 {
 	int64_t whole = router_good_us(d->chat->router);
 	int64_t since = (int64_t)d->since_s * 1000000;
@@ -40,6 +40,11 @@ int64_t emit_floor(const struct device *d)
 	if (whole < since)
 		whole = since;
 	return whole > SETTLED_US ? whole - SETTLED_US : 0;
+}
+
+int64_t emit_floor(const struct device *d)
+{
+	return d->catch_up != NULL ? catch_up_floor(d) : emit_floor_settled(d);
 }
 
 /* The offset goes in before the frame's last bracket. */
@@ -65,7 +70,8 @@ bool emit_sent(struct device *d, struct slice frame, const struct place *at)
 {
 	if (d->socket == NULL)
 		return false;
-	seen_note(&d->seen, at, emit_floor(d));
+	if (!catch_up_sent(d, at))
+		seen_note(&d->seen, at, emit_floor(d));
 	return send_with_offset(d, frame);
 }
 
@@ -96,6 +102,8 @@ enum emitted emit_message(struct device *d, const struct emission *e)
 {
 	if (d->socket == NULL)
 		return EMIT_GONE;
+	if (catch_up_hold(d, e))
+		return EMIT_HELD;
 	if (emit_is_repeat(d, e))
 		return EMIT_REPEAT;
 	return emit_now(d, e) ? EMIT_WRITTEN : EMIT_GONE;

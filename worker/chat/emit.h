@@ -34,7 +34,9 @@ bool emit_event(struct device *d, struct slice frame);
  * it connected when that is later; while it catches up, where it began. */
 int64_t emit_floor(const struct device *d);
 
-/* For the catch-up, whose messages are not held back. */
+/* For the catch-up, whose messages are not held back. settled: as if it were
+ * not catching up. */
+int64_t emit_floor_settled(const struct device *d);
 bool emit_is_repeat(const struct device *d, const struct emission *e);
 bool emit_now(struct device *d, const struct emission *e);
 

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "common/ipc/stats.h"
-#include "worker/chat/chat.h"
+#include "worker/chat/catch_up.h"
 #include "worker/chat/connect.h"
 
 struct event_row {
@@ -71,8 +71,10 @@ static void on_event(void *up, struct sio_socket *k, const struct sio_event *e)
 static void on_confirmed(void *up, struct sio_socket *k, uint32_t mark)
 {
 	(void)k;
-	if (up != NULL)
-		chat_confirmed(up, mark);
+	if (up == NULL)
+		return;
+	chat_confirmed(up, mark);
+	catch_up_confirmed(up, mark);
 }
 
 struct sio_ops chat_sio_ops(struct chat *c)

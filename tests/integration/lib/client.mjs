@@ -16,8 +16,8 @@ export class Client {
   constructor(user, manager, socket) {
     Object.assign(this, { user, manager, socket });
     this.#bus.setMaxListeners(0);
-    socket.onAny((name, data) => {
-      this.events.push({ name, data });
+    socket.onAny((name, data, offset) => {
+      this.events.push({ name, data, offset });
       this.#bus.emit('event', name, data);
     });
   }
@@ -79,40 +79,65 @@ export class Client {
     this.manager.engine?.close();
     this.socket.disconnect();
   }
+
+  // The connection breaks, and the app does nothing about it for now.
+  async leave() {
+    const left = new Promise((resolve) => { this.socket.once('disconnect', resolve); });
+    this.manager.reconnection(false);
+    this.manager.engine.close();
+    await withDeadline(left, DEADLINE, 'disconnect');
+    this.socket.disconnect();
+  }
+
+  // With what it remembers. Returns whether the server took that up.
+  async comeBack({ on, url = this.manager.uri, auth } = {}) {
+    this.manager.uri = url;
+    if (auth) this.socket.auth = auth;
+    await openOn(this.manager, on);
+    await connected(this.socket);
+    return this.socket.recovered;
+  }
 }
 
-// options: token; on: an instance, or a predicate over it; reconnect; any
-// option of the stock client in `io`.
-export async function connect(url, user, { auth, on, reconnect = false, io = {} } = {}) {
+// Opens a connection to that worker: an instance, or a predicate over it.
+async function openOn(manager, on) {
   const wanted = typeof on === 'function' ? on : (instance) => on === undefined || instance === on;
   for (let tries = 0; tries < 200; tries++) {
-    const manager = new Manager(url, {
-      transports: ['websocket'], autoConnect: false, reconnection: false,
-      reconnectionDelay: 100, reconnectionDelayMax: 500, ...io,
-    });
     await withDeadline(new Promise((resolve, reject) => {
       manager.open((err) => (err ? reject(err) : resolve()));
     }), DEADLINE, 'engine open');
-    if (!wanted(instanceOf(manager.engine.id))) {
-      manager.engine.close();
-      continue;
-    }
-    manager.reconnection(reconnect);
-    const client = new Client(user, manager, manager.socket('/', { auth }));
-    const answered = new Promise((resolve, reject) => {
-      client.socket.once('connect', resolve);
-      client.socket.once('connect_error', reject);
-    });
-    client.socket.connect();
-    try {
-      await withDeadline(answered, DEADLINE, 'Socket.IO connect');
-    } catch (err) {
-      client.close();
-      throw err;
-    }
-    return client;
+    if (wanted(instanceOf(manager.engine.id))) return;
+    manager.engine.close();
   }
   throw new Error('200 connections, and none on the wanted worker');
+}
+
+async function connected(socket) {
+  const answered = new Promise((resolve, reject) => {
+    socket.once('connect', resolve);
+    socket.once('connect_error', reject);
+  });
+  socket.connect();
+  await withDeadline(answered, DEADLINE, 'Socket.IO connect');
+}
+
+// options: token; on: an instance, or a predicate over it; reconnect; any
+// option of the stock client in `io`; Manager: that of another version.
+export async function connect(url, user, { auth, on, reconnect = false, io = {}, Manager: Made = Manager } = {}) {
+  const manager = new Made(url, {
+    transports: ['websocket'], autoConnect: false, reconnection: false,
+    reconnectionDelay: 100, reconnectionDelayMax: 500, ...io,
+  });
+  await openOn(manager, on);
+  manager.reconnection(reconnect);
+  const client = new Client(user, manager, manager.socket('/', { auth }));
+  try {
+    await connected(client.socket);
+  } catch (err) {
+    client.close();
+    throw err;
+  }
+  return client;
 }
 
 // Speaks frames, for what the stock client cannot say.

@@ -40,8 +40,17 @@ export class Cluster {
   static async start(conf = {}) {
     const c = new Cluster();
     await c.#prepare();
+    c.conf = conf;
     await c.#launch(conf);
     return c;
+  }
+
+  // Ends everything (SIGKILL: at once) and starts it anew, on another port.
+  async restart(signal = 'SIGTERM') {
+    this.master.kill(signal);
+    await this.ended;
+    delete this.exit;
+    await this.#launch(this.conf);
   }
 
   async #prepare() {
@@ -85,7 +94,7 @@ export class Cluster {
     writeFileSync(this.file, Object.entries(settings).map(([section, keys]) =>
       `[${section}]\n${Object.entries(keys).map(([k, v]) => `${k} = ${v}\n`).join('')}`).join('\n'));
     this.log = join(process.env.PW_TEST_OUT || this.dir, `${this.name}.log`);
-    const log = openSync(this.log, 'w');
+    const log = openSync(this.log, 'a');
     this.master = spawn(join(build, 'master/pairwire'), ['-c', this.file], {
       env: { ...process.env, PAIRWIRE_WORKER: join(build, 'worker/pairwire-worker') },
       stdio: ['ignore', log, log],

@@ -76,6 +76,7 @@ uint32_t sio_mark(struct sio_socket *k)
 {
 	return (uint32_t)(uintptr_t)k;
 }
+int sio_restore(struct sio_socket *k, const char *s) { (void)k; (void)s; return 0; }
 void sio_accept(struct sio_socket *k, const char *pid) { (void)k; (void)pid; }
 void sio_refuse(struct sio_socket *k, const char *m)
 {
@@ -134,6 +135,16 @@ void message_store_due(struct message_store *s, int64_t now, unsigned limit,
 		       store_rows_cb *cb, void *arg)
 { (void)s; (void)now; (void)limit; (void)cb; (void)arg; }
 
+void message_store_missed(struct message_store *s, const struct store_missed *q,
+			  store_rows_cb *cb, void *arg)
+{ (void)s; (void)q; (void)cb; (void)arg; }
+void message_store_receipts(struct message_store *s, const struct store_missed *q,
+			    store_rows_cb *cb, void *arg)
+{ (void)s; (void)q; (void)cb; (void)arg; }
+void message_store_missed_count(struct message_store *s, const char *u, int64_t since,
+				size_t max, store_count_cb *cb, void *arg)
+{ (void)s; (void)u; (void)since; (void)max; (void)cb; (void)arg; }
+
 /* --- directory --- */
 void directory_match(struct directory *d, const char *id, directory_match_cb *cb,
 		     void *arg)
@@ -171,6 +182,8 @@ void router_send(struct router *r, const struct envelope *e, enum router_extra x
 }
 void router_send_many(struct router *r, const char *const *u, size_t n, struct slice e)
 { (void)r; (void)u; (void)n; (void)e; }
+unsigned router_losses(const struct router *r) { (void)r; return 0; }
+void router_made_good(struct router *r, unsigned lost) { (void)r; (void)lost; }
 int64_t router_good_us(const struct router *r) { (void)r; return 0; }
 void router_typing(struct router *r, const char *m, const char *u, bool t, const struct envelope *e)
 { (void)r; (void)m; (void)u; (void)t; (void)e; }
