@@ -55,13 +55,16 @@ static const struct pg_stmt look = {
 
 /* Ids compare as bytes: cheaper than a locale's order, and the order in which
  * batches are sorted. The lock keeps workers that start together from making
- * the same table twice, which IF NOT EXISTS alone does not. */
+ * the same table twice, which IF NOT EXISTS alone does not. Whoever waited for
+ * it still believes what `look` told this session: only opening a table, as
+ * pg_class here, makes it hear of what others made. */
 static const struct pg_stmt make = {
 	.name = "store_make",
 	.sql =
 	"DO $$ BEGIN "
 	"PERFORM pg_advisory_xact_lock(hashtext('pairwire.messages')); "
-	"IF to_regclass('messages') IS NOT NULL THEN RETURN; END IF; "
+	"IF EXISTS (SELECT FROM pg_class WHERE oid = to_regclass('messages'))"
+	" THEN RETURN; END IF; "
 	"CREATE TABLE messages ("
 	" id text COLLATE \"C\" PRIMARY KEY,"
 	" match_id text COLLATE \"C\" NOT NULL,"

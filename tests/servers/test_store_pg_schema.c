@@ -11,11 +11,13 @@ Test(pg_schema, workers_that_start_together)
 	struct message_store *s[WORKERS];
 	bool up[WORKERS] = { 0 };
 	struct message m = message_new("x");
+	int log = log_start();
 
 	for (int i = 0; i < WORKERS; i++)
 		s[i] = store_new_at(l, url_for(NULL), 5000, &up[i]);
 	for (int i = 0; i < WORKERS; i++)
 		WAIT_FOR(l, up[i]);
+	cr_expect_eq(log_count(log, "refuses"), 0);
 	cr_expect_str_eq(sql("SELECT count(*) FROM pg_indexes "
 			     "WHERE schemaname = '%s'", schema), "6");
 	for (int i = 0; i < WORKERS; i++) {
