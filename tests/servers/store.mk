@@ -1,6 +1,6 @@
 # One set of tests, once for each backend.
-store_tests = tests/servers/test_store.c tests/servers/test_store_marks.c \
-	tests/servers/test_store_reads.c \
+store_tests = tests/servers/test_store.c tests/servers/test_store_life.c \
+	tests/servers/test_store_marks.c tests/servers/test_store_reads.c \
 	tests/servers/store_fixture.h tests/servers/loop_wait.h
 check_PROGRAMS += tests/servers/test_store_pg tests/servers/test_store_mongo
 tests_servers_test_store_pg_SOURCES = $(store_tests) tests/servers/pg_schema.h \

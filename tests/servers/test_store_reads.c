@@ -501,7 +501,7 @@ Test(reads, history_from_a_row_that_is_not_there)
 
 /* Calls that come while a group is out are the next group: all are answered,
  * also beyond what one statement may report. */
-#define ASKERS 300
+#define ASKERS 120
 Test(reads, many_who_ask_at_once)
 {
 	static struct got g[ASKERS];
