@@ -4,10 +4,12 @@
  *
  * Inserts are grouped (M3): a stream - (sender, match) - hashes to one lane, a
  * lane has one batch in flight, callbacks of one lane come in the order of its
- * inserts. When the outcome of a batch is unknown, what waits in its lane is
- * refused too, unsent: the caller can begin a new src before the next of the
- * same stream is stored, so that nothing stored later hides a row that turns up
- * after all (M6: a cursor names the last pos of each stream).
+ * inserts. When the outcome of a batch is unknown, be it that the deadline of
+ * one of its inserts passed first, the rest of it and what waits in its lane are
+ * refused too, the latter unsent, all before the lane goes on: the caller can
+ * begin a new src before the next of the same stream is stored, so that nothing
+ * stored later hides a row that turns up after all (M6: a cursor names the last
+ * pos of each stream).
  *
  * All other operations together hold at most 16 MiB, waiting and in flight: one
  * beyond that is answered -EAGAIN at the end of the loop's turn, and nothing
@@ -107,7 +109,8 @@ void message_store_get(struct message_store *s,
  * since, and those with sender = user and pos > since. Each once, in order of
  * (pos, id), from behind (after_pos, after_id); at most limit of them: limit
  * rows mean that there may be more. All fields set. Rows without pos are never
- * among them. Calls of one loop turn are grouped. Strings are copied. */
+ * among them. Calls of one loop turn, and all that come while others are out, are
+ * grouped, for 10,000 rows together. Strings are copied. */
 struct store_missed {
 	const char *user_id;
 	int64_t since;			/* µs; 0: undelivered ones only */
