@@ -1,6 +1,7 @@
 unit_chat = \
 	tests/unit/chat/test_announce \
 	tests/unit/chat/test_answers \
+	tests/unit/chat/test_catch_up \
 	tests/unit/chat/test_confirm \
 	tests/unit/chat/test_expiry \
 	tests/unit/chat/test_fields \
@@ -15,6 +16,10 @@ unit_chat = \
 	tests/unit/chat/test_users
 check_PROGRAMS += $(unit_chat)
 TESTS += $(unit_chat)
+tests_unit_chat_test_catch_up_SOURCES = tests/unit/chat/test_catch_up.c
+tests_unit_chat_test_catch_up_CFLAGS = $(TEST_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_chat_test_catch_up_LDADD = worker/libchat.a worker/libchatpure.a $(STORE_LIBS) \
+	$(IPC_LIBS) $(PROTOCOL_LIBS) $(LOOP_LIBS) $(TEST_LIBS)
 tests_unit_chat_test_expiry_SOURCES = tests/unit/chat/test_expiry.c
 tests_unit_chat_test_expiry_CFLAGS = $(TEST_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_chat_test_expiry_LDADD = worker/libchat.a worker/libchatpure.a $(PROTOCOL_LIBS) $(LOOP_LIBS) $(TEST_LIBS)
