@@ -88,15 +88,6 @@ void stats_observe(enum stat_id id, int64_t us)
 	bump(&h->sum_us, us < 0 ? 0 : (uint64_t)us);
 }
 
-static uint8_t nibble(char c)
-{
-	if (c >= '0' && c <= '9')
-		return (uint8_t)(c - '0');
-	if (c >= 'a' && c <= 'f')
-		return (uint8_t)(c - 'a' + 10);
-	return c >= 'A' && c <= 'F' ? (uint8_t)(c - 'A' + 10) : 0;
-}
-
 void flight_record(enum flight_event ev, const char *id, uint32_t arg)
 {
 	uint64_t n = page->head.ring_next;
@@ -108,10 +99,7 @@ void flight_record(enum flight_event ev, const char *id, uint32_t arg)
 	e->wall_us = clock_wall_us();
 	e->event = (uint32_t)ev;
 	e->arg = arg;
-	memset(e->id, 0, sizeof(e->id));
-	for (size_t i = 0; i < sizeof(e->id) && id[2 * i] != '\0' &&
-			   id[2 * i + 1] != '\0'; i++)
-		e->id[i] = (uint8_t)(nibble(id[2 * i]) << 4 | nibble(id[2 * i + 1]));
+	flight_pack(id, e->id);
 	__atomic_store_n(&e->seq, (uint32_t)n + 1, __ATOMIC_RELEASE);
 	__atomic_store_n(&page->head.ring_next, n + 1, __ATOMIC_RELEASE);
 }

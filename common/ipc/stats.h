@@ -25,7 +25,7 @@ int64_t stats_get(enum stat_id id);	/* what add and set made of it */
 enum flight_event {
 	FLIGHT_ACCEPTED = 1,
 	FLIGHT_DEDUPLICATED,
-	FLIGHT_STORED,		/* arg: µs since accepted */
+	FLIGHT_STORED,		/* arg: µs since the event came in */
 	FLIGHT_ROUTED,		/* arg: instances published to */
 	FLIGHT_WRITTEN,		/* arg: local sockets */
 	FLIGHT_CONFIRMED,
@@ -80,5 +80,8 @@ struct flight_item {
 };
 bool stats_view_flight(const struct stats_view *v, size_t i,
 		       struct flight_item *out);
+/* What is there of one message, newest first: how many, at most max. */
+size_t stats_view_flight_of(const struct stats_view *v, const char *id,
+			    struct flight_item *out, size_t max);
 
 #endif

@@ -51,6 +51,27 @@ struct flight_entry {
 	uint32_t seq;
 };
 
+static inline uint8_t flight_nibble(char c)
+{
+	if (c >= '0' && c <= '9')
+		return (uint8_t)(c - '0');
+	if (c >= 'a' && c <= 'f')
+		return (uint8_t)(c - 'a' + 10);
+	return c >= 'A' && c <= 'F' ? (uint8_t)(c - 'A' + 10) : 0;
+}
+
+/* Of an id that is shorter than it should be: what there is of it. */
+static inline void flight_pack(const char *id, uint8_t out[12])
+{
+	for (size_t i = 0; i < 12; i++) {
+		bool there = id[0] != '\0' && id[1] != '\0';
+
+		out[i] = there ? (uint8_t)(flight_nibble(id[0]) << 4 |
+					   flight_nibble(id[1])) : 0;
+		id += there ? 2 : 0;
+	}
+}
+
 static inline size_t hist_index(int64_t us)
 {
 	uint64_t v = us < 0 ? 0 : (uint64_t)us;

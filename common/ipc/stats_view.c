@@ -185,28 +185,65 @@ int64_t stats_view_value(const struct stats_view *v, const char *name,
 	return fallback;
 }
 
-bool stats_view_flight(const struct stats_view *v, size_t i,
-		       struct flight_item *out)
+/* Entry number n of the ring; event 0 when it is overwritten meanwhile. */
+static void take_entry(const struct stats_view *v, uint64_t n,
+		       struct flight_entry *out)
 {
-	const struct stats_head *h = (const void *)v->map;
-	uint64_t next = __atomic_load_n(&h->ring_next, __ATOMIC_ACQUIRE);
-	const struct flight_entry *e;
-	uint32_t seq;
-	uint64_t n;
+	const struct flight_entry *e =
+		(const void *)(v->map + v->head.ring_off +
+			       n % v->head.ring_n * v->head.ring_entry);
+	uint32_t seq = __atomic_load_n(&e->seq, __ATOMIC_ACQUIRE);
 
-	if (i >= next || i >= v->head.ring_n)
-		return false;
-	n = next - 1 - i;
-	e = (const void *)(v->map + v->head.ring_off +
-			   n % v->head.ring_n * v->head.ring_entry);
-	seq = __atomic_load_n(&e->seq, __ATOMIC_ACQUIRE);
-	*out = (struct flight_item){ .wall_us = e->wall_us, .event = e->event,
-				     .arg = e->arg };
-	for (size_t j = 0; j < sizeof(e->id); j++)
-		snprintf(out->id + 2 * j, 3, "%02x", e->id[j]);
+	memcpy(out, e, sizeof(*out));
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	if (seq != (uint32_t)n + 1 ||
 	    __atomic_load_n(&e->seq, __ATOMIC_RELAXED) != seq)
 		out->event = 0;
+}
+
+static struct flight_item item_of(const struct flight_entry *e)
+{
+	struct flight_item it = { .wall_us = e->wall_us, .event = e->event,
+				  .arg = e->arg };
+
+	for (size_t j = 0; j < sizeof(e->id); j++)
+		snprintf(it.id + 2 * j, 3, "%02x", e->id[j]);
+	return it;
+}
+
+static uint64_t ring_next(const struct stats_view *v)
+{
+	const struct stats_head *h = (const void *)v->map;
+
+	return __atomic_load_n(&h->ring_next, __ATOMIC_ACQUIRE);
+}
+
+bool stats_view_flight(const struct stats_view *v, size_t i,
+		       struct flight_item *out)
+{
+	uint64_t next = ring_next(v);
+	struct flight_entry e;
+
+	if (i >= next || i >= v->head.ring_n)
+		return false;
+	take_entry(v, next - 1 - i, &e);
+	*out = item_of(&e);
 	return true;
+}
+
+size_t stats_view_flight_of(const struct stats_view *v, const char *id,
+			    struct flight_item *out, size_t max)
+{
+	uint64_t next = ring_next(v);
+	struct flight_entry e;
+	uint8_t want[sizeof(e.id)];
+	size_t found = 0;
+
+	flight_pack(id, want);
+	for (uint64_t i = 0; i < next && i < v->head.ring_n && found < max; i++) {
+		take_entry(v, next - 1 - i, &e);
+		if (e.event != 0 && memcmp(e.id, want, sizeof(want)) == 0)
+			out[found++] = item_of(&e);
+	}
+	return found;
 }

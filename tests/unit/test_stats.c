@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/ipc/stats_page.h"
@@ -176,6 +177,53 @@ Test(stats, flight_recorder_keeps_the_newest)
 	}
 	cr_assert_eq(n, FLIGHT_RING);
 	stats_view_close(&v);
+}
+
+Test(stats, flight_recorder_by_message)
+{
+	static const char id[] = "00112233445566778899aabb";
+	struct flight_item it[4];
+	struct stats_view *v;
+	int fd = stats_create();
+
+	cr_assert_eq(stats_attach(fd), 0);
+	v = stats_view_open(fd);
+	cr_assert_eq(stats_view_flight_of(v, id, it, 4), 0);
+	flight_record(FLIGHT_ACCEPTED, id, 0);
+	for (uint32_t i = 0; i < FLIGHT_RING - 3; i++)
+		flight_record(FLIGHT_READ, "00112233445566778899aabc", 1);
+	flight_record(FLIGHT_STORED, id, 7);
+	flight_record(FLIGHT_WRITTEN, id, 2);
+	cr_assert_eq(stats_view_flight_of(v, id, it, 4), 3);
+	cr_expect_eq(it[0].event, FLIGHT_WRITTEN);
+	cr_expect_eq(it[1].event, FLIGHT_STORED);
+	cr_expect_eq(it[1].arg, 7);
+	cr_expect_str_eq(it[1].id, id);
+	cr_expect_eq(it[2].event, FLIGHT_ACCEPTED);
+	cr_expect_eq(stats_view_flight_of(v, "00112233445566778899AABB", it, 2), 2);
+	flight_record(FLIGHT_READ, "ff", 1);	/* takes the oldest one's place */
+	cr_expect_eq(stats_view_flight_of(v, id, it, 4), 2);
+	stats_view_close(&v);
+}
+
+/* Always on, eight times a message: its cost is part of each message's. */
+Test(stats, flight_recorder_is_cheap)
+{
+	const uint32_t n = 1 << 20;
+	struct timespec from, to;
+	double ns;
+
+	cr_assert_eq(stats_attach(stats_create()), 0);
+	for (uint32_t i = 0; i < FLIGHT_RING; i++)
+		flight_record(FLIGHT_READ, "00112233445566778899aabb", i);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &from);
+	for (uint32_t i = 0; i < n; i++)
+		flight_record(FLIGHT_READ, "00112233445566778899aabb", i);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &to);
+	ns = ((double)(to.tv_sec - from.tv_sec) * 1e9 +
+	      (double)(to.tv_nsec - from.tv_nsec)) / n;
+	fprintf(stderr, "figure: a flight recorder's event takes %.0f ns of CPU time\n", ns);
+	cr_expect_lt(ns, 1000, "%.0f ns", ns);
 }
 
 Test(stats, cannot_shrink_below_the_reader)
