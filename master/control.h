@@ -28,6 +28,7 @@ void control_refuse(struct control_request r, const char *fmt, ...)
 struct control_handlers {
 	void (*status)(void *arg, struct control_request r, const json_t *args);
 	void (*user)(void *arg, struct control_request r, const json_t *args);
+	void (*explain)(void *arg, struct control_request r, const json_t *args);
 	void *arg;
 };
 

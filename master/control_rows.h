@@ -6,6 +6,7 @@
 
 #define CONTROL_ROWS(X)                                                     \
 	X(status, "", 0, "workers, clients, backends; every counter with --json") \
-	X(user, "ID", 1, "the connected devices of a user, on this host")
+	X(user, "ID", 1, "the connected devices of a user, on this host")   \
+	X(explain, "MESSAGE_ID", 1, "what happened to a message on this host, and when")
 
 #endif

@@ -286,3 +286,61 @@ void print_user(const json_t *data)
 		       text(one, "reason"));
 	}
 }
+
+#define EXPLAIN_COLUMNS 6
+
+static void explain_detail(char out[CELL], const json_t *event)
+{
+	const json_t *us = json_object_get(event, "after_arrival_us");
+	const json_t *instances = json_object_get(event, "instances");
+	const json_t *devices = json_object_get(event, "devices");
+	int64_t n = json_integer_value(instances != NULL ? instances : devices);
+
+	if (us != NULL)
+		snprintf(out, CELL, "%.1f ms after it came",
+			 (double)json_integer_value(us) / 1000);
+	else if (instances != NULL || devices != NULL)
+		snprintf(out, CELL, "to %" PRId64 " %s%s", n,
+			 instances != NULL ? "worker" : "device",
+			 n != 1 ? "s" : "");
+	else
+		out[0] = '\0';
+}
+
+static void explain_cells(const void *arg, int row, char out[COLUMNS][CELL])
+{
+	static const char *const heads[] = { "time", "event", "", "after ms",
+					     "slot", "instance" };
+	const json_t *events = json_object_get(arg, "events");
+	const json_t *event = json_array_get(events, (size_t)row);
+	const char *time = strchr(text(event, "time"), 'T');
+
+	if (row == -1) {
+		head_cells(out, heads, EXPLAIN_COLUMNS);
+		return;
+	}
+	snprintf(out[0], CELL, "%.15s", time != NULL ? time + 1 : "-");
+	snprintf(out[1], CELL, "%.23s", text(event, "event"));
+	explain_detail(out[2], event);
+	snprintf(out[3], CELL, "%.3f",
+		 (double)(number(event, "us") -
+			  number(json_array_get(events, 0), "us")) / 1000);
+	number_cell(out[4], json_object_get(event, "slot"));
+	snprintf(out[5], CELL, "%" PRId64 "%s", number(event, "instance"),
+		 json_is_false(json_object_get(event, "alive")) ? " (died)" : "");
+}
+
+void print_explain(const json_t *data)
+{
+	const json_t *events = json_object_get(data, "events");
+
+	if (json_array_size(events) == 0) {
+		printf("no worker of this host remembers message %s\n",
+		       text(data, "id"));
+		return;
+	}
+	printf("message %s on %.10s (UTC):\n\n", text(data, "id"),
+	       text(json_array_get(events, 0), "time"));
+	print_table((int)json_array_size(events), 3, explain_cells, data,
+		    EXPLAIN_COLUMNS);
+}

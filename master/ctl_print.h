@@ -7,5 +7,6 @@
 /* data: the answer's. */
 void print_status(const json_t *data);
 void print_user(const json_t *data);
+void print_explain(const json_t *data);
 
 #endif

@@ -8,6 +8,7 @@ master_libmaster_a_SOURCES = \
 	master/control.c master/control.h \
 	master/control_rows.h \
 	master/control_socket.c master/control_socket.h \
+	master/explain.c master/explain.h \
 	master/ids_file.c master/ids_file.h \
 	master/instance.c master/instance.h \
 	master/listener.c master/listener.h \

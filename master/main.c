@@ -17,6 +17,7 @@
 #include "common/loop/loop.h"
 #include "master/admin.h"
 #include "master/control.h"
+#include "master/explain.h"
 #include "master/listener.h"
 #include "master/paths.h"
 #include "master/query.h"
@@ -36,6 +37,7 @@ struct master {
 	struct supervisor *sup;
 	struct control *control;
 	struct queries *queries;
+	struct explain *explain;
 	struct status *status;
 	struct status_line *status_line;
 	struct admin *admin;	/* NULL: off */
@@ -135,6 +137,7 @@ static void on_died(void *arg, struct instance *i)
 	struct master *m = arg;
 
 	status_worker_died(m->status, i);
+	explain_worker_died(m->explain, i);
 	if (m->queries != NULL)
 		queries_worker_died(m->queries, i);
 }
@@ -169,10 +172,23 @@ static void do_user(void *arg, struct control_request r, const json_t *args)
 	queries_ask(m->queries, r, "user", args, "devices");
 }
 
+static void do_explain(void *arg, struct control_request r, const json_t *args)
+{
+	const char *id = json_string_value(json_array_get(args, 0));
+	struct master *m = arg;
+
+	if (explain_is_id(id))
+		control_answer(r, explain_json(m->explain, m->sup, id));
+	else
+		control_refuse(r, "that is no message's id: they have 24 "
+			       "hexadecimal digits");
+}
+
 /* All that others may hold already. */
 static int open_sockets(struct master *m, unsigned workers)
 {
-	const struct control_handlers handlers = { do_status, do_user, m };
+	const struct control_handlers handlers = { do_status, do_user,
+						    do_explain, m };
 	char err[ADMIN_ERR_MAX];
 	int rc = run_dir_take(m->conf->run_dir, &m->lock, err);
 
@@ -208,6 +224,7 @@ static int start(struct master *m)
 		return rc;
 	m->status = status_new(m->conf, m->listeners, admin_name(m->admin),
 			       workers);
+	m->explain = explain_new(workers);
 	rc = supervisor_new(m->loop, m->conf, m->listeners, workers,
 			    m->worker_path, &events, &m->sup);
 	if (rc != 0) {
@@ -245,6 +262,7 @@ static int run(struct conf *conf)
 	control_free(&m.control);
 	supervisor_free(&m.sup);
 	status_free(&m.status);
+	explain_free(&m.explain);
 	listeners_close(&m.listeners);
 	free(m.worker_path);
 	loop_free(&m.loop);

@@ -49,7 +49,7 @@ static void usage(FILE *f)
 	      "  -h, --help\n"
 	      "commands:\n", f);
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-		fprintf(f, "  %-6s %-3s  %s\n", commands[i].name,
+		fprintf(f, "  %-7s %-10s  %s\n", commands[i].name,
 			commands[i].args, commands[i].help);
 	fputs("status: 0 ok, 1 refused or failed, 2 usage, 3 no master there\n", f);
 }

@@ -21,6 +21,7 @@ EXTRA_DIST += tests/run tests/killed-quickstart \
 	tests/integration/deflate.test.mjs \
 	tests/integration/emitter.test.mjs \
 	tests/integration/engine.test.mjs \
+	tests/integration/explain.test.mjs \
 	tests/integration/handover.test.mjs \
 	tests/integration/heartbeat.test.mjs \
 	tests/integration/hostile.test.mjs \
