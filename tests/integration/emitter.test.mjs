@@ -190,6 +190,7 @@ await suite({ emitter: { redis_emitter: 'on' } }, {
     const back = new Promise((resolve) => { cb.socket.once('connect', resolve); });
     cb.manager.engine.transport.ws.terminate();
     await back;
+    assert.equal(cb.socket.recovered, true);
     await ca.send(match, 'after');
     await cb.got('message:new', (m) => m.content === 'after');
     assert.deepEqual(cb.all('message:new').map((m) => m.content), ['before', 'after']);
