@@ -61,6 +61,7 @@ EXTRA_DIST += tests/run tests/killed-quickstart \
 	tests/integration/sync.test.mjs \
 	tests/integration/transports.test.mjs \
 	tests/limits/backpressure.test.mjs \
+	tests/integration/unread.test.mjs \
 	tests/integration/upgrade.test.mjs \
 	tests/limits/idle.test.mjs \
 	tests/limits/lib/crowd.mjs \

@@ -37,6 +37,7 @@ worker_libchat_a_SOURCES = \
 	worker/chat/sweep.c worker/chat/sweep.h \
 	worker/chat/sync.c \
 	worker/chat/typing.c \
+	worker/chat/unread.c worker/chat/unread.h \
 	worker/chat/unrouted.c worker/chat/unrouted.h \
 	worker/master_link.c worker/master_link.h \
 	worker/worker.c worker/worker.h

@@ -123,7 +123,7 @@ static void leave_done(struct presence *p, const struct change *c, int err)
 }
 
 static void change_done(struct presence *p, struct change *c, int err,
-			bool newly_online)
+			long long said)
 {
 	if (c->sid == NULL) {
 		leave_done(p, c, err);
@@ -131,8 +131,10 @@ static void change_done(struct presence *p, struct change *c, int err,
 	}
 	if (err != 0)
 		p->stale = true;
-	if (newly_online)
+	if (said & PRESENCE_NEW)
 		p->ops.changed(p->ops.arg, c->user, true);
+	if ((said & PRESENCE_UNREAD_LOST) && p->ops.unread_lost != NULL)
+		p->ops.unread_lost(p->ops.arg, c->user);
 	if (c->entered != NULL)
 		c->entered(c->arg, err);
 }
@@ -148,10 +150,10 @@ static void on_applied(struct presence *p, int err,
 		err = -EREMOTEIO;
 	for (; (n = list_shift(changes)) != NULL; i++) {
 		struct change *c = LIST_ENTRY(n, struct change, node);
-		bool newly = err == 0 && i < reply->elements &&
-			     reply->element[i]->integer == 1;
+		long long said = err == 0 && i < reply->elements ?
+					 reply->element[i]->integer : 0;
 
-		change_done(p, c, err, newly);
+		change_done(p, c, err, said);
 		change_free(c);
 	}
 	free(changes);
@@ -206,7 +208,7 @@ static void on_flush(void *arg)
 	while ((n = list_shift(&p->changes)) != NULL) {
 		struct change *c = LIST_ENTRY(n, struct change, node);
 
-		change_done(p, c, -ECANCELED, false);
+		change_done(p, c, -ECANCELED, 0);
 		change_free(c);
 	}
 }
@@ -304,7 +306,7 @@ void presence_free(struct presence **pp)
 	while ((n = list_shift(&p->changes)) != NULL) {
 		struct change *c = LIST_ENTRY(n, struct change, node);
 
-		change_done(p, c, -ECANCELED, false);
+		change_done(p, c, -ECANCELED, 0);
 		change_free(c);
 	}
 	map_each(&p->leaves, free_leave, p);

@@ -28,6 +28,9 @@ struct presence_ops {
 	/* Redis had lost our record (or came back): everything local must be
 	 * registered again; call presence_enter for each local user. */
 	void (*reregister)(void *arg);
+	/* Redis has lost the unread counters of a user who enters (M9). May be
+	 * NULL. */
+	void (*unread_lost)(void *arg, const char *user_id);
 	void *arg;
 };
 

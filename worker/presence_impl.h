@@ -18,6 +18,8 @@
  *   pw:e:<instance>   epoch: number of the newest connection of an instance;
  *                     what is left unread of an older one must not undo it */
 extern struct redis_script presence_apply_script;
+#define PRESENCE_NEW 1		/* he was not online */
+#define PRESENCE_UNREAD_LOST 2	/* pw:urb:<user> is not there, or not whole */
 extern struct redis_script presence_renew_script;
 extern struct redis_script presence_bury_script;
 extern struct redis_script presence_sweep_script;

@@ -57,8 +57,8 @@
 	"end\n"
 
 /* ARGV: instance, epoch, grace_ms, then (letter, user, socket id) each: e
- * enters, l leaves (socket id ""). Reply: per change 1 if the user is newly
- * online. */
+ * enters, l leaves (socket id ""). Reply: per change PRESENCE_NEW
+ * and PRESENCE_UNREAD_LOST. */
 struct redis_script presence_apply_script = {
 	.name = "presence-apply",
 	.text = PRELUDE
@@ -75,6 +75,7 @@ struct redis_script presence_apply_script = {
 	"    call('ZREM', 'pw:leaving', user)\n"
 	"    call('SET', 'socket:' .. user, ARGV[i + 2])\n"
 	"    new = call('SADD', 'online:users', user)\n"
+	"    if call('HEXISTS', 'pw:urb:' .. user, '') == 0 then new = new + 2 end\n"
 	"  else\n"
 	"    call('SREM', held, user)\n"
 	"    drop(user, inst, due)\n"

@@ -73,6 +73,17 @@ static void finish_from_reply(const struct route_op *op, const redisReply *item)
 	finish(op, 0, &res);
 }
 
+/* Behind the operations' results: users whose unread counters are lost. */
+static void tell_unread_lost(struct router *r, size_t from,
+			     const redisReply *reply)
+{
+	for (size_t i = from; i < reply->elements; i++)
+		if (reply->element[i]->type == REDIS_REPLY_STRING &&
+		    r->ops.unread_lost != NULL)
+			r->ops.unread_lost(r->ops.arg, reply->element[i]->str,
+					   false);
+}
+
 static void on_routed(void *arg, int err, const struct redisReply *reply)
 {
 	struct route_call *c = arg;
@@ -83,7 +94,7 @@ static void on_routed(void *arg, int err, const struct redisReply *reply)
 		r->waiting_ops -= c->nops;
 		r->waiting_bytes -= c->bytes;
 		if (err == 0 && (reply->type != REDIS_REPLY_ARRAY ||
-				 reply->elements != c->nops))
+				 reply->elements < c->nops))
 			err = -EREMOTEIO;
 		if (err == 0)
 			stats_observe(STAT_route_us, clock_mono_us() - c->sent_us);
@@ -93,6 +104,8 @@ static void on_routed(void *arg, int err, const struct redisReply *reply)
 			else
 				finish_from_reply(&c->ops[i], reply->element[i]);
 		}
+		if (err == 0)
+			tell_unread_lost(r, c->nops, reply);
 	}
 	free(c);
 }
@@ -234,12 +247,35 @@ void router_typing(struct router *r, const char *match_id, const char *user_id,
 	done(r);
 }
 
+struct reader {
+	struct router *router;
+	char user_id[];
+};
+
+static void on_read(void *arg, int err, const struct route_result *res)
+{
+	struct reader *w = arg;
+	struct router *r = w->router;
+
+	(void)res;
+	if (err != 0 && err != -ECANCELED && r->ops.unread_lost != NULL)
+		r->ops.unread_lost(r->ops.arg, w->user_id, true);
+	free(w);
+}
+
 void router_read(struct router *r, const char *match_id, const char *user_id,
 		 const char (*ids)[25], size_t n)
 {
 	struct route_batch *b = &r->batch;
+	size_t len = strlen(user_id) + 1;
+	struct reader *w;
 
-	if (n == 0 || !begin(r, 'r', NULL, NULL))
+	if (n == 0)
+		return;
+	w = mem_alloc(sizeof(*w) + len);
+	w->router = r;
+	memcpy(w->user_id, user_id, len);
+	if (!begin(r, 'r', on_read, w))
 		return;
 	route_batch_arg(b, text(user_id));
 	route_batch_arg(b, text(match_id));

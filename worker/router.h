@@ -27,6 +27,10 @@ struct router_ops {
 	 * in the store. Runs before deliver() of what comes behind the gap.
 	 * router_good_us() stands still until router_made_good(). */
 	void (*lost)(void *arg);
+	/* The user's unread counters are to be made anew (M9): Redis has lost
+	 * them; or (in_doubt) did not say that it took a router_read(). May be
+	 * NULL. */
+	void (*unread_lost)(void *arg, const char *user_id, bool in_doubt);
 	void *arg;
 };
 
@@ -48,8 +52,6 @@ struct route_result {
 	unsigned receivers;
 	bool present;
 	bool leaving;
-	bool unread_lost;	/* ROUTE_UNREAD: Redis has lost his counters,
-				 * unread_rebuild() (M9) */
 };
 typedef void router_cb(void *arg, int err, const struct route_result *r);
 
@@ -81,8 +83,7 @@ void router_send_many(struct router *r, const char *const *users, size_t n,
 /* typing:<match>:<user> for 5 s (or removed), and e, in the same call. */
 void router_typing(struct router *r, const char *match_id, const char *user_id,
 		   bool typing, const struct envelope *e);
-/* ids were read by user in match: leave his unread set, counters follow.
- * Lost when Redis is down (as typing is): counters are rebuilt from the store. */
+/* ids were read by user in match: leave his unread set, counters follow. */
 void router_read(struct router *r, const char *match_id, const char *user_id,
 		 const char (*ids)[25], size_t n);
 

@@ -15,12 +15,15 @@
  * all falls due as offline at once.
  *
  * Unread: the hash counts along, which saves a SCARD for each message; read and
- * the cap set it to the set's size. */
+ * the cap set it to the set's size. It is there only with the field "" (M9;
+ * unread_sets.h): so only a count of 1 leaves that to be asked. Without it the
+ * counters are lost: nothing is counted, and who makes them anew just now is
+ * told by his token's end that he has to read again. */
 struct redis_script route_script = {
 	.name = "route",
 	.text =
 	"local call, argv, own, version = redis.call, ARGV, ARGV[1], string.char(1)\n"
-	"local holders, need, out, n = {}, {}, {}, #ARGV\n"
+	"local holders, need, out, lost, n = {}, {}, {}, {}, #ARGV\n"
 	"local i, many = 2\n"
 	"while i <= n do\n"
 	"  local op, user = argv[i], argv[i + 1]\n"
@@ -74,14 +77,19 @@ struct redis_script route_script = {
 	"  local result = 0\n"
 	"  if op == 'r' then\n"
 	"    local match, last = argv[i + 2], i + 3 + argv[i + 3]\n"
-	"    local key = 'pw:ur:' .. match .. ':' .. user\n"
-	"    call('SREM', key, unpack(argv, i + 4, last))\n"
-	"    local size = call('SCARD', key)\n"
-	"    call('SET', 'unread:' .. match .. ':' .. user, size)\n"
-	"    if size > 0 then\n"
-	"      call('HSET', 'pw:urb:' .. user, match, size)\n"
+	"    local key, urb = 'pw:ur:' .. match .. ':' .. user, 'pw:urb:' .. user\n"
+	"    if call('HEXISTS', urb, '') == 1 then\n"
+	"      call('SREM', key, unpack(argv, i + 4, last))\n"
+	"      local size = call('SCARD', key)\n"
+	"      call('SET', 'unread:' .. match .. ':' .. user, size)\n"
+	"      if size > 0 then\n"
+	"        call('HSET', urb, match, size)\n"
+	"      else\n"
+	"        call('HDEL', urb, match)\n"
+	"      end\n"
 	"    else\n"
-	"      call('HDEL', 'pw:urb:' .. user, match)\n"
+	"      call('DEL', 'pw:urt:' .. user)\n"
+	"      lost[#lost + 1] = user\n"
 	"    end\n"
 	"    i = last + 1\n"
 	"  elseif op == 'm' then\n"
@@ -129,16 +137,23 @@ struct redis_script route_script = {
 	"      local match, id = argv[i + 3], argv[i + 4]\n"
 	"      local tail = match .. ':' .. user\n"
 	"      if call('SADD', 'pw:ur:' .. tail, id) == 1 then\n"
-	"        local size = call('HINCRBY', 'pw:urb:' .. user, match, 1)\n"
-	"        if size > 1000 then\n"
-	"          size = call('SCARD', 'pw:ur:' .. tail)\n"
+	"        local urb = 'pw:urb:' .. user\n"
+	"        local size = call('HINCRBY', urb, match, 1)\n"
+	"        if size == 1 and call('HEXISTS', urb, '') == 0 then\n"
+	"          call('SREM', 'pw:ur:' .. tail, id)\n"
+	"          call('DEL', urb, 'pw:urt:' .. user)\n"
+	"          lost[#lost + 1] = user\n"
+	"        else\n"
 	"          if size > 1000 then\n"
-	"            call('SREM', 'pw:ur:' .. tail, id)\n"
-	"            size = 1000\n"
+	"            size = call('SCARD', 'pw:ur:' .. tail)\n"
+	"            if size > 1000 then\n"
+	"              call('SREM', 'pw:ur:' .. tail, id)\n"
+	"              size = 1000\n"
+	"            end\n"
+	"            call('HSET', urb, match, size)\n"
 	"          end\n"
-	"          call('HSET', 'pw:urb:' .. user, match, size)\n"
+	"          call('SET', 'unread:' .. tail, size)\n"
 	"        end\n"
-	"        call('SET', 'unread:' .. tail, size)\n"
 	"      end\n"
 	"      i = i + 5\n"
 	"    else\n"
@@ -152,6 +167,7 @@ struct redis_script route_script = {
 	"  end\n"
 	"  out[#out + 1] = result\n"
 	"end\n"
+	"for k = 1, #lost do out[#out + 1] = lost[k] end\n"
 	"return out\n",
 };
 

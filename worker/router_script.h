@@ -13,7 +13,8 @@
  *   r user match n id*n    ids leave the user's unread set of match
  *   m n body user*n        publish to the instances that hold any of these, one
  *                          envelope each: body begins it, its users follow
- * Reply: one integer per operation, ROUTE_* below (r: 0). */
+ * Reply: one integer per operation, ROUTE_* below (r: 0); then the users of u
+ * and r whose unread counters are lost. */
 extern struct redis_script route_script;
 #define ROUTE_LEAVING 1
 #define ROUTE_PRESENT 2

@@ -15,5 +15,6 @@ worker_librouting_a_SOURCES = \
 	worker/router.c worker/router.h \
 	worker/router_batch.c worker/router_batch.h \
 	worker/router_script.c worker/router_script.h \
-	worker/router_watch.c worker/router_watch.h
+	worker/router_watch.c worker/router_watch.h \
+	worker/unread_sets.c worker/unread_sets.h
 worker_librouting_a_CFLAGS = $(AM_CFLAGS) $(HIREDIS_CFLAGS) $(PQ_CFLAGS)

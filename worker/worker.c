@@ -28,6 +28,7 @@
 #include "worker/socketio/socket.h"
 #include "worker/transport/listener.h"
 #include "worker/transport/ws.h"
+#include "worker/unread_sets.h"
 
 #define HEARTBEAT_MAX_MS 250
 #define STORE_QUEUE_MAX 20000
@@ -266,8 +267,11 @@ static void build_backends(struct worker *w)
 	};
 	struct router_conf router = { .instance = w->name, .redis = &redis };
 	struct router_ops router_ops = {
-		.deliver = chat_deliver, .subscribed = on_subscribed,
-		.lost = chat_lost, .arg = c,
+		.deliver = chat_deliver,
+		.subscribed = on_subscribed,
+		.lost = chat_lost,
+		.unread_lost = chat_unread_lost,
+		.arg = c,
 	};
 	struct presence_conf presence = {
 		.instance = w->name,
@@ -275,7 +279,10 @@ static void build_backends(struct worker *w)
 		.grace_ms = (unsigned)cf->offline_grace,
 	};
 	struct presence_ops presence_ops = {
-		chat_presence_changed, chat_reregister, c
+		.changed = chat_presence_changed,
+		.reregister = chat_reregister,
+		.unread_lost = chat_unread_missing,
+		.arg = c,
 	};
 	struct directory_conf directory = {
 		.url = cf->database_url,
@@ -301,6 +308,8 @@ static void build_backends(struct worker *w)
 	};
 
 	w->redis = redis_new(w->loop, &redis, on_redis_state, w);
+	unread_sets_init(w->redis);
+	c->redis = w->redis;
 	if (cf->redis_emitter) {
 		struct emitter_ops emitter = relay_ops(c);
 

@@ -53,6 +53,19 @@ static inline void on_lost(void *arg)
 		router_made_good(n->router, router_losses(n->router));
 }
 
+/* Unread counters that were said to be lost, by either node. */
+static int lost_counters;
+static bool lost_in_doubt;	/* the last one's */
+static char lost_user[32];
+
+static inline void on_unread_lost(void *arg, const char *user_id, bool in_doubt)
+{
+	(void)arg;
+	lost_counters++;
+	lost_in_doubt = in_doubt;
+	snprintf(lost_user, sizeof(lost_user), "%s", user_id);
+}
+
 static inline void on_subscribed(void *arg, bool up)
 {
 	struct node *n = arg;
@@ -65,7 +78,7 @@ static inline void node_start(struct node *n, const char *name, unsigned db)
 {
 	struct router_ops ops = {
 		.deliver = on_deliver, .subscribed = on_subscribed,
-		.lost = on_lost, .arg = n
+		.lost = on_lost, .unread_lost = on_unread_lost, .arg = n
 	};
 	struct router_conf conf = { n->instance, &n->conf };
 

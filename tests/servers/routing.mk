@@ -37,3 +37,9 @@ tests_servers_test_push_queue_SOURCES = tests/servers/test_push_queue.c \
 	tests/servers/loop_wait.h tests/servers/redis_admin.h
 tests_servers_test_push_queue_CFLAGS = $(TEST_CFLAGS) $(HIREDIS_CFLAGS)
 tests_servers_test_push_queue_LDADD = $(QUEUE_LIBS) $(TEST_LIBS)
+
+check_PROGRAMS += tests/servers/test_unread_sets
+tests_servers_test_unread_sets_SOURCES = tests/servers/test_unread_sets.c \
+	tests/servers/loop_wait.h tests/servers/redis_admin.h
+tests_servers_test_unread_sets_CFLAGS = $(TEST_CFLAGS) $(HIREDIS_CFLAGS)
+tests_servers_test_unread_sets_LDADD = worker/librouting.a $(IPC_LIBS) $(BACKEND_LIBS) $(PROTOCOL_LIBS) $(TEST_LIBS)

@@ -71,7 +71,8 @@ static void node_start(struct node *n, const char *name, unsigned db,
 {
 	struct redis_conf redis;
 	struct presence_conf conf = { n->instance, lease_ms, GRACE_MS };
-	struct presence_ops ops = { on_changed, on_reregister, n };
+	struct presence_ops ops = { .changed = on_changed,
+				    .reregister = on_reregister, .arg = n };
 
 	*n = (struct node){ 0 };
 	snprintf(n->instance, sizeof(n->instance), "host:%d:%s", (int)getpid(),

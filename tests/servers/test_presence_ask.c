@@ -33,7 +33,8 @@ static struct redis *connect_as(const char *name, unsigned db, unsigned port)
 static struct presence *presence_of(struct redis *r, const char *instance)
 {
 	struct presence_conf conf = { instance, 60000, 1000 };
-	struct presence_ops ops = { on_changed, on_reregister, NULL };
+	struct presence_ops ops = { .changed = on_changed,
+				    .reregister = on_reregister };
 
 	return presence_new(l, r, &conf, &ops);
 }

@@ -144,12 +144,19 @@ static void unread_is(long long want)
 	cr_expect_eq(admin_int("SCARD pw:ur:m:ann"), want);
 }
 
+/* His counters are whole. */
+static void counters_of(const char *user)
+{
+	admin_run("HSET pw:urb:%s %s 0", user, "");
+}
+
 Test(router, counts_what_is_unread)
 {
 	char ids[3][25];
 	struct envelope e;
 
 	pair_start(7);
+	counters_of("ann");
 	for (int i = 0; i < 3; i++) {
 		snprintf(ids[i], sizeof(ids[i]), "%024d", i);
 		e = message("ann", ids[i]);
@@ -165,7 +172,53 @@ Test(router, counts_what_is_unread)
 	router_read(a.router, "m", "ann", ids, 3);
 	route(&e, ROUTE_PLAIN);
 	unread_is(0);
-	cr_expect_eq(admin_int("EXISTS pw:ur:m:ann pw:urb:ann"), 0);
+	cr_expect_eq(admin_int("EXISTS pw:ur:m:ann"), 0);
+	cr_expect_eq(admin_int("HLEN pw:urb:ann"), 1);
+	pair_stop();
+}
+
+/* Nobody counts on where something is missing: it is told, and whoever makes
+ * the counters anew learns that they changed. */
+Test(router, says_that_counters_are_lost)
+{
+	static const char ids[2][25] = { "000000000000000000000001",
+					 "000000000000000000000002" };
+	struct envelope e = message("ann", ids[0]);
+
+	pair_start(15);
+	for (int i = 0; i < 2; i++) {
+		admin_run("SET pw:urt:ann token");
+		route(&e, ROUTE_UNREAD);
+		cr_expect_eq(lost_counters, 2 * i + 1);
+		cr_expect_str_eq(lost_user, "ann");
+		cr_expect_not(lost_in_doubt);
+		cr_expect_eq(admin_int("EXISTS pw:ur:m:ann pw:urb:ann pw:urt:ann unread:m:ann"), 0);
+		admin_run("SET pw:urt:ann token");
+		router_read(a.router, "m", "ann", ids, 2);
+		route(&e, ROUTE_PLAIN);
+		cr_expect_eq(lost_counters, 2 * i + 2);
+		cr_expect_eq(admin_int("EXISTS pw:ur:m:ann pw:urb:ann pw:urt:ann unread:m:ann"), 0);
+	}
+	counters_of("ann");
+	route(&e, ROUTE_UNREAD);
+	unread_is(1);
+	cr_expect_eq(lost_counters, 4);
+	pair_stop();
+}
+
+Test(router, says_that_a_read_is_in_doubt)
+{
+	static const char ids[1][25] = { "000000000000000000000001" };
+
+	pair_start(14);
+	node_stop(&b);
+	node_start(&b, "b", 14);	/* not yet connected */
+	router_read(b.router, "m", "ann", ids, 1);
+	WAIT_FOR(l, lost_counters == 1);
+	cr_expect(lost_in_doubt);
+	cr_expect_str_eq(lost_user, "ann");
+	node_ready(&b);
+	cr_expect_eq(lost_counters, 1);
 	pair_stop();
 }
 
@@ -176,6 +229,7 @@ Test(router, counts_at_most_a_thousand_unread)
 	char ids[500][25];
 
 	pair_start(8);
+	counters_of("ann");
 	for (int i = 0; i < 1003; i++) {
 		snprintf(id, sizeof(id), "%024d", i);
 		e = message("ann", id);

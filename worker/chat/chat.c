@@ -14,6 +14,7 @@
 #include "worker/chat/emit.h"
 #include "worker/chat/frames.h"
 #include "worker/chat/sweep.h"
+#include "worker/chat/unread.h"
 #include "worker/chat/unrouted.h"
 
 #define STREAMS_MAX 100000
@@ -45,10 +46,12 @@ void chat_init(struct chat *c)
 	catch_up_init(c);
 	expiry_init(&c->expiry, c->loop, &c->users);
 	announce_init(c);
+	unread_init(c);
 }
 
 void chat_free(struct chat *c)
 {
+	unread_free(c);
 	announce_free(c);
 	expiry_free(&c->expiry);
 	sweep_free(c);
@@ -243,6 +246,16 @@ void chat_deliver(void *arg, const struct envelope *e)
 void chat_presence_changed(void *arg, const char *user_id, bool online)
 {
 	announce(arg, user_id, online);
+}
+
+void chat_unread_lost(void *arg, const char *user_id, bool in_doubt)
+{
+	unread_rebuild(arg, user_id, in_doubt);
+}
+
+void chat_unread_missing(void *arg, const char *user_id)
+{
+	unread_rebuild(arg, user_id, false);
 }
 
 void chat_lost(void *arg)

@@ -29,6 +29,7 @@ struct unrouted;
 struct directory;
 struct message_store;
 struct push_queue;
+struct redis;
 
 struct chat_conf {
 	const char *src;	/* "host:boot:instance"; a message's own src has
@@ -52,6 +53,7 @@ struct chat {
 	struct directory *directory;
 	struct message_store *store;
 	struct router *router;
+	struct redis *redis;	/* for the counters of unread.c */
 	struct presence *presence;
 	struct push_queue *push;
 	struct users users;
@@ -86,6 +88,8 @@ void chat_lost(void *arg);
 void chat_deliver(void *arg, const struct envelope *e);
 void chat_presence_changed(void *arg, const char *user_id, bool online);
 void chat_reregister(void *arg);
+void chat_unread_lost(void *arg, const char *user_id, bool in_doubt);
+void chat_unread_missing(void *arg, const char *user_id);
 /* The devices of a user here, as a JSON array: {sid, transport, since}. */
 json_t *chat_user_devices(struct chat *c, const char *user_id);
 

@@ -14,6 +14,7 @@
 #include "worker/chat/chat.h"
 #include "worker/directory.h"
 #include "worker/emitter.h"
+#include "worker/unread_sets.h"
 
 #define MAX 64
 
@@ -134,6 +135,8 @@ bool message_store_up(const struct message_store *s) { (void)s; return false; }
 void message_store_due(struct message_store *s, int64_t now, unsigned limit,
 		       store_rows_cb *cb, void *arg)
 { (void)s; (void)now; (void)limit; (void)cb; (void)arg; }
+void message_store_unread(struct message_store *s, const char *u, store_rows_cb *cb, void *arg)
+{ (void)s; (void)u; (void)cb; (void)arg; }
 
 void message_store_missed(struct message_store *s, const struct store_missed *q,
 			  store_rows_cb *cb, void *arg)
@@ -189,6 +192,12 @@ void router_typing(struct router *r, const char *m, const char *u, bool t, const
 { (void)r; (void)m; (void)u; (void)t; (void)e; }
 void router_read(struct router *r, const char *m, const char *u, const char (*ids)[25], size_t n)
 { (void)r; (void)m; (void)u; (void)ids; (void)n; }
+void unread_sets_begin(struct redis *r, const char *u, const char *t, bool in_doubt,
+		       unread_begun_cb *cb, void *arg)
+{ (void)r; (void)u; (void)t; (void)in_doubt; (void)cb; (void)arg; }
+void unread_sets_replace(struct redis *r, const char *u, const char *t,
+			 const struct slice *pairs, size_t n, unread_replaced_cb *cb, void *arg)
+{ (void)r; (void)u; (void)t; (void)pairs; (void)n; (void)cb; (void)arg; }
 void presence_enter(struct presence *p, const char *u, const char *s,
 		    void (*cb)(void *arg, int err), void *arg)
 { (void)p; (void)u; (void)s; (void)cb; (void)arg; }
