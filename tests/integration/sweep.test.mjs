@@ -1,6 +1,7 @@
 // What is not confirmed in time is pushed, whoever dies meanwhile; what is, is
 // not; and nothing is pushed twice.
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { suite } from './lib/cluster.mjs';
 import { Reader } from './lib/reader.mjs';
 import { eventually } from './lib/wait.mjs';
@@ -60,6 +61,35 @@ await suite({
     assert.deepEqual(await c.pushes(b), []);
     assert.deepEqual(await c.pushes(reader), []);
     assert.equal(cb.all('message:new').length, 10);
+  },
+
+  async 'no push for one who is back within his grace'(c) {
+    const { a, b, match } = await c.pair();
+    const ca = await c.connect(a);
+    const before = await c.connect(b);
+    before.close();
+    const { messageId } = await ca.send(match, 'are you back?');
+    const cb = await c.connect(b);
+    await cb.got('message:new', (m) => m.id === messageId);
+    await ca.got('message:delivered', (d) => d.messageId === messageId);
+    await sweptByNow(c);
+    assert.deepEqual(await c.pushes(b), []);
+    assert.equal(cb.all('message:new').length, 1);
+  },
+
+  async 'what nobody told a device of reaches it, and is pushed'(c) {
+    const { a, b, match } = await c.pair();
+    const [one, two] = await c.instances();
+    const ca = await c.connect(a);
+    const devices = [await c.connect(b, { on: one }), await c.connect(b, { on: two })];
+    const { messageId } = await ca.send(match, 'the first');
+    await ca.got('message:delivered', (d) => d.messageId === messageId);
+    const orphan = randomBytes(12).toString('hex');
+    await c.store.orphan(messageId, orphan);
+    for (const device of devices) await device.got('message:new', (m) => m.id === orphan);
+    await ca.got('message:delivered', (d) => d.messageId === orphan);
+    const events = await c.pushed(b);
+    assert.deepEqual(events.map((e) => e.data.messageId), [orphan]);
   },
 
   async 'neither pushed nor owed when the match ended'(c) {

@@ -11,6 +11,7 @@
 #include "common/ipc/stats.h"
 #include "common/queue/push_queue.h"
 #include "common/store/message_store.h"
+#include "worker/chat/catch_up.h"
 #include "worker/chat/push_due.h"
 #include "worker/directory.h"
 
@@ -172,14 +173,12 @@ static void poke(struct sweep *s, const char *user_id)
 {
 	struct slice id = { user_id, strlen(user_id) };
 	struct chat *c = s->c;
-	struct user *u = users_find(&c->users, id);
 	struct envelope e = { .kind = ENV_CATCH_UP, .user_id = id };
 
 	if (id.n > PW_ID_MAX || strcmp(s->poked, user_id) == 0)
 		return;
 	strcpy(s->poked, user_id);
-	if (u != NULL && u->registered)
-		chat_deliver(c, &e);
+	catch_up_user(c, id);
 	router_send(c->router, &e, ROUTE_PLAIN, NULL, NULL);
 }
 

@@ -1,4 +1,5 @@
-// The push queue's reader as a process: what it printed, as events.
+// The push queue's reader as a process: what it printed ("<entry> <event>"), as
+// events.
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -12,7 +13,7 @@ export class Reader {
     this.process = spawn(join(build, 'tests/faults/push_reader'), [
       '--queue', cluster.queueUrl, '--store', cluster.store.url || cluster.databaseUrl, '--consumer', consumer,
     ], { stdio: ['ignore', 'pipe', 'inherit'] });
-    createInterface(this.process.stdout).on('line', (line) => this.events.push(JSON.parse(line)));
+    createInterface(this.process.stdout).on('line', (line) => this.events.push(JSON.parse(line.slice(line.indexOf('{')))));
   }
 
   of(user) { return this.events.filter((e) => e.userId === user); }

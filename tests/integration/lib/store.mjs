@@ -1,5 +1,5 @@
 // The message store as the tests see it: rows of a match, whichever it is.
-import { MongoClient } from 'mongodb';
+import { Long, MongoClient, ObjectId } from 'mongodb';
 
 export const KIND = process.env.PW_TEST_STORE || 'pg';
 
@@ -13,7 +13,8 @@ function row({ id, matchId, senderId, recipientId, content, type, mediaUrl, sent
 }
 
 // -> { url (for the configuration), messages(matchId), owes(matchId): when their
-//      pushes fall due, µs, 0: nothing owed; close() }
+//      pushes fall due, µs, 0: nothing owed; orphan(id, newId): a copy of the
+//      message, due now, as if accepted by a worker that died with it; close() }
 export async function openStore(kind, pg, databaseName) {
   if (kind === 'pg') return pgStore(pg);
   const url = new URL(process.env.PW_TEST_MONGODB_URI);
@@ -36,6 +37,14 @@ function pgStore(pg) {
       const { rows } = await pg.query('SELECT owe FROM messages WHERE match_id = $1', [matchId]);
       return rows.map((r) => Number(r.owe));
     },
+    async orphan(id, newId) {
+      const at = Date.now();
+      await pg.query(`INSERT INTO messages SELECT (m).* FROM (
+        SELECT jsonb_populate_record(messages, $2::jsonb) AS m FROM messages WHERE id = $1) AS copy`, [id, JSON.stringify({
+        id: newId, temp_id: null, sent_at: new Date(at).toISOString(), delivered_at: null, read_at: null,
+        pos: at * 1000, chg: at * 1000, owe: at * 1000, src: 'gone:0:1',
+      })]);
+    },
     async close() {},
   };
 }
@@ -51,6 +60,15 @@ async function mongoStore(url) {
     },
     async owes(matchId) {
       return (await db.collection('messages').find({ matchId }).toArray()).map((d) => Number(d.owe));
+    },
+    async orphan(id, newId) {
+      const at = Date.now();
+      const us = Long.fromNumber(at * 1000);
+      const doc = await db.collection('messages').findOne({ _id: new ObjectId(id) });
+      await db.collection('messages').insertOne({
+        ...doc, _id: new ObjectId(newId), tempId: null, sentAt: new Date(at), deliveredAt: null, readAt: null,
+        pos: us, chg: us, owe: us, src: 'gone:0:1',
+      });
     },
     async close() {
       await db.dropDatabase();

@@ -8,6 +8,7 @@
 #include "common/ipc/stats.h"
 #include "common/queue/push_queue.h"
 #include "common/store/message_store.h"
+#include "worker/chat/catch_up.h"
 #include "worker/chat/push_due.h"
 #include "worker/chat/sweep.h"
 #include "worker/directory.h"
@@ -130,7 +131,7 @@ void router_send(struct router *r, const struct envelope *e,
 	saw.pokes++;
 }
 
-void chat_deliver(void *arg, const struct envelope *e) { (void)arg; (void)e; }
+void catch_up_user(struct chat *chat, struct slice user) { (void)chat; (void)user; }
 
 static void setup(void)
 {
