@@ -126,7 +126,7 @@ Test(control, pairwirectl_statuses)
 	cr_expect_eq(rig_ctl(&r, "status now", out, sizeof(out)), 2);
 	cr_expect_eq(rig_ctl(&r, "--help", out, sizeof(out)), 0);
 	cr_expect_not_null(strstr(out, "  status "), "%s", out);
-	cr_expect_not_null(strstr(out, "  user   ID "), "%s", out);
+	cr_expect_not_null(strstr(out, "  user    ID  "), "%s", out);
 	snprintf(conf, sizeof(conf), "-c %s/conf status", r.dir);
 	cr_expect_eq(rig_ctl(&r, conf, out, sizeof(out)), 0);
 	cr_expect_eq(rig_ctl(&r, "-s /nonexistent status", out, sizeof(out)), 3);
@@ -221,6 +221,8 @@ Test(control, refuses_what_it_does_not_understand)
 		{ "{\"v\":1,\"cmd\":\"status\",\"args\":[\"x\"]}",
 		  "usage: status " },
 		{ "{\"v\":1,\"cmd\":\"user\"}", "usage: user ID" },
+		{ "{\"v\":1,\"cmd\":\"explain\",\"args\":[\"66aa\"]}",
+		  "that is no message's id: they have 24 hexadecimal digits" },
 	};
 	char out[16384], want[128];
 	struct rig r;
