@@ -18,6 +18,7 @@ EXTRA_DIST += tests/run tests/killed-quickstart \
 	tests/integration/confirm.test.mjs \
 	tests/integration/connect.test.mjs \
 	tests/integration/counters.test.mjs \
+	tests/integration/defects.test.mjs \
 	tests/integration/deflate.test.mjs \
 	tests/integration/emitter.test.mjs \
 	tests/integration/engine.test.mjs \
