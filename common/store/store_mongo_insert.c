@@ -21,14 +21,30 @@ struct bulk {
 	size_t n;
 };
 
+static int by_pos(const void *a, const void *b)
+{
+	const struct store_row *const *x = a, *const *y = b;
+
+	if ((*x)->m->pos != (*y)->m->pos)
+		return (*x)->m->pos < (*y)->m->pos ? -1 : 1;
+	return strcmp((*x)->m->id, (*y)->m->id);
+}
+
+/* The server inserts them one after the other, and whoever reads meanwhile may
+ * see the first of them only. In order of pos, so that a device that is given
+ * the later messages of a stream was given those before them (M6). */
 static void bulk_fill(struct bulk *b, struct store_batch *batch)
 {
 	bson_t opts = BSON_INITIALIZER;
+	struct store_row **order = mem_alloc(batch->n * sizeof(order[0]));
 
+	for (size_t i = 0; i < batch->n; i++)
+		order[i] = &batch->rows[i];
+	qsort(order, batch->n, sizeof(order[0]), by_pos);
 	BSON_APPEND_BOOL(&opts, "validate", false);	/* done by our own */
 	b->row = mem_alloc(batch->n * sizeof(b->row[0]));
 	for (size_t i = 0; i < batch->n; i++) {
-		struct store_row *row = &batch->rows[i];
+		struct store_row *row = order[i];
 		bson_error_t error;
 		bson_t doc;
 
@@ -38,12 +54,13 @@ static void bulk_fill(struct bulk *b, struct store_batch *batch)
 		}
 		if (mongoc_bulk_operation_insert_with_opts(b->op, &doc, &opts,
 							   &error))
-			b->row[b->n++] = i;
+			b->row[b->n++] = (size_t)(row - batch->rows);
 		else
 			row->state = ROW_REFUSED;
 		bson_destroy(&doc);
 	}
 	bson_destroy(&opts);
+	free(order);
 }
 
 /* A unique index of the app's own is no reason to look for our row. */
