@@ -13,6 +13,7 @@
 /* Devices with a query out: a mass reconnect does not storm the store. */
 #define ASKING_MAX 64
 #define HELD_MAX 256
+#define BRIEF_US 100000
 /* CONNECT is answered by then, whatever the store does. */
 #define OPENING_MS 5000
 #define TICK_MS 1000
@@ -98,7 +99,7 @@ static void finish(struct catch_up *u)
 {
 	if (u->again) {
 		begin(u, CATCH_UP_MESSAGES);
-		u->again = false;
+		u->again = u->brief = false;
 		want(u);
 		return;
 	}
@@ -129,6 +130,7 @@ static void recovered(struct catch_up *u)
 static void begin_anew(struct catch_up *u)
 {
 	u->from_us = cluster_now_us();
+	u->brief = true;
 	begin(u, CATCH_UP_MESSAGES);
 	connect_accept(u->d, NULL);
 }
@@ -278,6 +280,15 @@ static void on_counted(void *arg, int err, size_t n)
 	want(u);
 }
 
+/* Most who connect have missed little, and nothing comes in that instant: they
+ * cost one look at what is undelivered. Else another device may confirm what was
+ * held here before it is looked at, and a page that leaves it out has a gap. */
+static bool brief_will_do(const struct catch_up *u, size_t n)
+{
+	return n < CATCH_UP_PAGE && u->nheld == 0 &&
+	       cluster_now_us() - u->from_us < BRIEF_US;
+}
+
 static void on_rows(void *arg, int err, const struct message *rows, size_t n)
 {
 	struct asking *a = arg;
@@ -285,6 +296,12 @@ static void on_rows(void *arg, int err, const struct message *rows, size_t n)
 
 	if (u == NULL || err != 0) {
 		failed(a, err);
+		return;
+	}
+	if (u->brief && !brief_will_do(u, n)) {
+		u->brief = false;
+		asking_end(a);
+		want(u);
 		return;
 	}
 	a->more = n >= CATCH_UP_PAGE;
@@ -309,7 +326,7 @@ static void ask(struct catch_up *u)
 	struct asking *a = mem_zalloc(sizeof(*a));
 	struct store_missed q = {
 		.user_id = u->d->user->id,
-		.since = u->floor,
+		.since = u->brief ? 0 : u->floor,
 		.after_pos = u->after_pos,
 		.limit = CATCH_UP_PAGE,
 	};

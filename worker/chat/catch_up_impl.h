@@ -45,6 +45,7 @@ struct catch_up {
 	enum catch_up_phase phase;
 	bool waiting;		/* for the pong of mark */
 	bool receipts;		/* as well as messages */
+	bool brief;		/* asks for the undelivered ones alone */
 	bool again;		/* once more */
 	bool dropped;		/* of held, for want of room */
 	bool of_all;		/* counted in all_left */
