@@ -26,6 +26,7 @@ EXTRA_DIST += tests/run tests/killed-quickstart \
 	tests/integration/handover.test.mjs \
 	tests/integration/heartbeat.test.mjs \
 	tests/integration/hostile.test.mjs \
+	tests/integration/hosts.test.mjs \
 	tests/integration/http.test.mjs \
 	tests/integration/lib/client.mjs \
 	tests/integration/lib/echo.mjs \
@@ -34,6 +35,7 @@ EXTRA_DIST += tests/run tests/killed-quickstart \
 	tests/integration/lib/poller.mjs \
 	tests/integration/lib/raw_http.mjs \
 	tests/integration/lib/reader.mjs \
+	tests/integration/lib/relay.mjs \
 	tests/integration/lib/nginx.mjs \
 	tests/integration/lib/prometheus.mjs \
 	tests/integration/lib/store.mjs \

@@ -82,8 +82,7 @@ static void lose(struct router_watch *w, const char *why)
 			log_warn("envelopes may have been lost: %s", why);
 	}
 	w->losses++;
-	if (w->ops->lost != NULL)
-		w->ops->lost(w->ops->arg);
+	w->ops->lost(w->ops->arg);
 }
 
 /* What came has this counter, and what came before it must have had `before`. */

@@ -29,8 +29,16 @@ process.on('exit', () => {
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => process.exit(1));
 
 let clusters = 0;
+let hosts = 0;
 
 const UP = ['redis_up', 'redis_sub_up', 'postgres_up', 'listen_up', 'store_up', 'push_up'];
+
+// Two configurations, the second one's keys over the first one's.
+function merged(below, above) {
+  const both = { ...below };
+  for (const [section, keys] of Object.entries(above)) both[section] = { ...both[section], ...keys };
+  return both;
+}
 
 export class Cluster {
   secret = randomBytes(24).toString('base64url');
@@ -53,12 +61,39 @@ export class Cluster {
     await this.#launch(this.conf);
   }
 
+  // Another host of this cluster: a master and workers with a node name of their
+  // own, on the same databases; conf over that of this one. To be ended before
+  // the cluster is.
+  async anotherHost(conf = {}) {
+    const c = new Cluster();
+    for (const k of ['secret', 'database', 'databaseUrl', 'db', 'pg', 'redis', 'store']) c[k] = this[k];
+    c.node = `${this.node}-${++hosts}`;
+    c.name = `${this.name}-host${hosts}`;
+    c.dir = mkdtempSync(join(tmpdir(), 'pw-it.'));
+    dirs.add(c.dir);
+    c.conf = merged(this.conf, conf);
+    await c.#launch(c.conf);
+    return c;
+  }
+
+  // As a host does that loses its power: nobody has a last word.
+  async powerOff() {
+    const { slots } = await this.status();
+    this.master.kill('SIGSTOP');	// it would replace them
+    for (const s of slots) process.kill(s.pid, 'SIGKILL');
+    this.master.kill('SIGKILL');
+    await this.ended;
+    this.closeClients();
+  }
+
   async #prepare() {
     this.name = `${basename(process.argv[1], '.test.mjs')}-${++clusters}`;
     this.dir = mkdtempSync(join(tmpdir(), 'pw-it.'));
     dirs.add(this.dir);
     const admin = new URL(process.env.PW_TEST_DATABASE_URL);
+    this.db = clusters;
     this.database = `pw_${randomBytes(6).toString('hex')}`;
+    this.node = this.database;
     this.admin = new pg.Client(admin.href);
     await this.admin.connect();
     await this.admin.query(`CREATE DATABASE ${this.database}`);
@@ -71,7 +106,7 @@ export class Cluster {
     this.store = await openStore(KIND, this.pg, this.database);
     this.redis = createClient({
       socket: { host: process.env.PW_TEST_REDIS_HOST, port: Number(process.env.PW_TEST_REDIS_PORT) },
-      database: clusters,
+      database: this.db,
     });
     await this.redis.connect();
     this.queueUrl = `redis://${process.env.PW_TEST_REDIS_HOST}:${process.env.PW_TEST_REDIS_PORT}/${clusters}`;
@@ -79,17 +114,16 @@ export class Cluster {
   }
 
   async #launch(conf) {
-    const settings = {
-      server: { listen: '127.0.0.1', port: 0, workers: 2, node: this.database, run_dir: this.dir, admin_listen: '127.0.0.1:0' },
+    const settings = merged({
+      server: { listen: '127.0.0.1', port: 0, workers: 2, node: this.node, run_dir: this.dir, admin_listen: '127.0.0.1:0' },
       auth: { jwt_secret: this.secret },
       chat: { offline_grace: '1s' },
       // tests are faster than people, and all come from one address
       limits: { message_rate: 0, connect_rate: 0 },
       directory: { database_url: this.databaseUrl },
       store: this.store.url ? { store_url: this.store.url } : {},
-      redis: { redis_host: process.env.PW_TEST_REDIS_HOST, redis_port: process.env.PW_TEST_REDIS_PORT, redis_db: clusters },
-    };
-    for (const [section, keys] of Object.entries(conf)) settings[section] = { ...settings[section], ...keys };
+      redis: { redis_host: process.env.PW_TEST_REDIS_HOST, redis_port: process.env.PW_TEST_REDIS_PORT, redis_db: this.db },
+    }, conf);
     this.file = join(this.dir, 'pairwire.conf');
     writeFileSync(this.file, Object.entries(settings).map(([section, keys]) =>
       `[${section}]\n${Object.entries(keys).map(([k, v]) => `${k} = ${v}\n`).join('')}`).join('\n'));
