@@ -134,9 +134,8 @@ static void tell_some(struct redis_sub *s, bool wanted)
 	}
 }
 
-/* The next ones when the last are answered: a channel is never in two commands
- * under way (hiredis would take the answer to the first for the second's), and
- * thousands after a reconnect do not fill the socket at once. */
+/* The next ones when the last are answered: thousands after a reconnect do not
+ * fill the socket at once, and what changes back meanwhile is never told. */
 static void on_tell(void *arg)
 {
 	struct redis_sub *s = arg;

@@ -137,6 +137,20 @@ Test(redis_sub, comes_and_goes)
 	publish("pw:test:a");
 }
 
+/* However long that takes. */
+Test(redis_sub, comes_back_before_its_going_was_answered)
+{
+	add("pw:test:a");
+	WAIT_FOR(l, subscribed() == 2);
+	admin_run("CLIENT PAUSE 200 ALL");
+	take_away("pw:test:a");
+	loop_turn(l, 20);
+	add("pw:test:a");
+	loop_turn(l, 20);
+	WAIT_FOR(l, calls("unsubscribe") > 0 && subscribed() == 2);
+	publish("pw:test:a");
+}
+
 Test(redis_sub, many_in_few_commands_and_again_after_a_reconnect)
 {
 	int before;
