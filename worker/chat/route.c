@@ -6,6 +6,7 @@
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/ipc/stats.h"
+#include "worker/chat/catch_up.h"
 #include "worker/chat/emit.h"
 #include "worker/chat/frames.h"
 #include "worker/chat/unrouted.h"
@@ -139,6 +140,29 @@ void route_message(struct chat *c, const struct message *m,
 	chat_local_message(c, sender, &out, asker);
 	if (q != NULL)
 		to_sender(q, m, out.frame);
+}
+
+void route_look(struct chat *c, const char *user_id)
+{
+	struct slice id = { user_id, strlen(user_id) };
+	struct envelope e = { .kind = ENV_CATCH_UP, .user_id = id };
+
+	catch_up_user(c, id);
+	router_send(c->router, &e, ROUTE_PLAIN, NULL, NULL);
+}
+
+void route_found(struct chat *c, const struct message *m,
+		 const struct device *asker)
+{
+	struct slice sender = { m->sender_id, strlen(m->sender_id) };
+	struct emission out = { .id = m->id, .at = place_of(m) };
+
+	route_look(c, m->recipient_id);
+	if (m->pos <= cluster_now_us() - KNOWN_FOR_US)
+		return;
+	out.frame = frame_of(c, m, true);
+	chat_local_message(c, sender, &out, asker);
+	to_sender(routing_new(c, m), m, out.frame);
 }
 
 /* What is delivered already goes only to devices that are sure to know whether

@@ -95,8 +95,20 @@ static void stored(struct send *s)
 	stats_observe(STAT_store_us, us);
 	flight_record(FLIGHT_STORED, s->m->id, (uint32_t)us);
 	answer_sent(s, s->m, true);
+	if (s->stream->doubt)	/* what may be there is before this one */
+		route_look(s->c, s->m->recipient_id);
+	s->stream->doubt = false;
 	route_message(s->c, s->m, s->device);
 	directory_message_at(s->c->directory, s->m->match_id, s->m->sent_at_ms);
+}
+
+/* Its outcome was unknown, to this worker before it began a new src, or to
+ * another. Of the same src it is on its way, or will be overdue. */
+static bool nobody_may_know(const struct send *s, const struct message *first)
+{
+	return first->delivered_at_ms == 0 && first->owe != 0 &&
+	       (first->owe < cluster_now_us() ||
+		strcmp(first->src, s->m->src) != 0);
 }
 
 static void on_stored(void *arg, enum store_result r, const struct message *first)
@@ -109,14 +121,12 @@ static void on_stored(void *arg, enum store_result r, const struct message *firs
 		stored(s);
 		break;
 	case STORE_DUPLICATE:
-		/* Whoever inserted it routes it; here only the answer. Unless
-		 * nobody did: its outcome was unknown, and its push is due. */
+		/* Whoever inserted it routes it; here only the answer. */
 		stats_inc(STAT_messages_duplicate);
 		flight_record(FLIGHT_DEDUPLICATED, first->id, 0);
 		answer_sent(s, first, false);
-		if (first->delivered_at_ms == 0 && first->owe != 0 &&
-		    first->owe < cluster_now_us())
-			chat_push_due(s->c, first->id);
+		if (nobody_may_know(s, first))
+			route_found(s->c, first, s->device);
 		break;
 	case STORE_CLASH:
 		send_refuse(s, &clash);
@@ -126,6 +136,7 @@ static void on_stored(void *arg, enum store_result r, const struct message *firs
 		return;
 	case STORE_UNAVAILABLE:
 		src_cut(&s->c->src, s->m->src);	/* it may be there */
+		s->stream->doubt = true;
 		send_refuse(s, &error_unavailable);
 		return;
 	}

@@ -15,6 +15,7 @@ struct stream {
 	bool last_known;
 	uint64_t generation;	/* of the user's stay that `last` belongs to */
 	bool busy;		/* a look-up is under way */
+	bool doubt;		/* of a send's outcome, since one was stored */
 	int64_t last_ms;
 	size_t sender_n;
 	char key[];		/* sender, NUL, match, NUL */

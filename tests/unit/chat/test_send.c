@@ -510,6 +510,51 @@ Test(send, duplicate_is_answered_with_the_first_and_not_routed)
 	cr_expect_eq(saw.nroutes, 0);
 }
 
+/* Its outcome was unknown before: the recipient's devices are sent to the store,
+ * the sender's other ones get their copy. */
+Test(send, what_a_resend_found_may_be_news)
+{
+	static const struct {
+		const char *src;
+		int64_t delivered_ms, owe;
+		bool news;
+	} rows[] = {
+		{ "h:b:0", 0, INT64_MAX, true },
+		{ "h:b:1", 0, 1, true },
+		{ "h:b:1", 0, INT64_MAX, false },
+		{ "h:b:0", 1, INT64_MAX, false },
+		{ "h:b:0", 0, 0, false },
+	};
+	struct message first = { .id = "0123456789abcdef01234567",
+				 .match_id = "m1", .sender_id = "anna",
+				 .recipient_id = "ben", .content = { "hi", 2 },
+				 .type = MSG_TEXT };
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		int before = saw.nroutes, frames = saw.nframes;
+
+		first.src = rows[i].src;
+		first.delivered_at_ms = rows[i].delivered_ms;
+		first.owe = rows[i].owe;
+		first.sent_at_ms = 6000000 + (int64_t)i;
+		first.pos = cluster_now_us() + (int64_t)i;
+		send_text("m1", "hi", "a", SIO_NO_ACK);
+		if (i == 0)
+			answer_last(0, 0);
+		answer_insert((int)i, STORE_DUPLICATE, &first);
+		cr_expect_eq(saw.nroutes, before + (rows[i].news ? 2 : 0), "%zu", i);
+		cr_expect(frame_has(frames, "1 42[\"message:sent\"", first.id));
+		if (!rows[i].news)
+			continue;
+		cr_expect_eq(saw.routes[before].kind, ENV_CATCH_UP);
+		cr_expect_str_eq(saw.routes[before].user, "ben");
+		cr_expect_eq(saw.routes[before + 1].kind, ENV_OWN_COPY);
+		cr_expect(frame_has(frames + 1, "2 42[\"message:new\"", first.id));
+		answer_route(before + 1, 0, 1, false);
+	}
+	cr_expect(list_empty(&c.due), "the sweep queues what is overdue");
+}
+
 Test(send, clash_and_refusal_have_their_codes)
 {
 	send_text("m1", "hi", "a", SIO_NO_ACK);
@@ -539,8 +584,16 @@ Test(send, an_unknown_outcome_begins_a_new_src)
 	cr_expect_str_eq(saw.inserts[1]->src, "h:b:1");
 	cr_expect_str_eq(saw.inserts[2]->src, "h:b:1.1");
 	cr_expect_str_eq(saw.inserts[3]->src, "h:b:1.1");
-	answer_insert(2, STORE_REFUSED, NULL);
-	answer_insert(3, STORE_REFUSED, NULL);
+	cr_expect_eq(saw.nroutes, 0);
+	answer_insert(2, STORE_OK, NULL);
+	answer_insert(3, STORE_OK, NULL);
+	/* ben's devices look for the two before they get the third */
+	cr_assert_eq(saw.nroutes, 5);
+	cr_expect_eq(saw.routes[0].kind, ENV_CATCH_UP);
+	cr_expect_str_eq(saw.routes[0].user, "ben");
+	cr_expect_eq(saw.routes[1].kind, ENV_MESSAGE);
+	for (int i = 1; i < 5; i++)
+		answer_route(i, 0, 1, false);
 }
 
 Test(send, asker_gone_meanwhile)
