@@ -21,7 +21,7 @@ const slow = Number(process.env.PW_TEST_SLOW || 1);
 // Longer than any row takes that says itself what went wrong.
 const ROW_MS = 150000 * slow;
 // Messages a second of each sender. FerretDB takes its time.
-const RATE = { pg: 5, mongo: 2 };
+const RATE = { pg: 5, mongo: 1 };
 const STORES = ['pg', 'mongo'];
 
 function jobsOf() {
@@ -51,11 +51,16 @@ function play(job, dir) {
   const spec = { ...job, dir, template: join(scratch, 'template'), build: resolve(options.build), interval: 1000 / Number(options.rate ?? RATE[job.store]) };
   return new Promise((done) => {
     const child = fork(new URL('row.mjs', import.meta.url).pathname, [JSON.stringify(spec)]);
-    let result = { line: {}, findings: ['the row ended without a word'], seconds: 0 };
-    const late = setTimeout(() => { result.findings = [`not over after ${ROW_MS} ms`]; child.kill('SIGKILL'); }, ROW_MS);
+    const begin = Date.now();
+    let result;
+    const late = setTimeout(() => child.kill('SIGKILL'), ROW_MS);
     running.add(child);
     child.on('message', (message) => { result = message; });
-    child.once('exit', () => { clearTimeout(late); running.delete(child); done(result); });
+    child.once('exit', (code, signal) => {
+      clearTimeout(late);
+      running.delete(child);
+      done(result ?? { line: {}, findings: [`the row ended without a word: ${signal ?? code}`], seconds: (Date.now() - begin) / 1000 });
+    });
   });
 }
 

@@ -102,12 +102,18 @@ function losses({ ledger, rows, found }) {
       const confirmed = some && all.length > 1 && d.chains.length > 1;
       if (!has.get(d).has(r.id) && !confirmed) found.add('not received', `${r.id} by ${d.name}`);
     }
+    for (const d of devices.get(r.sender).slice(1).filter(({ device }) => device.up)) {
+      if (!has.get(d).has(r.id) && d.chains.length === 1) found.add('own message not received', `${r.id} by ${d.name}`);
+    }
     if (r.deliveredAt && !some) found.add('delivered in the store, not received', r.id);
-    if (some && !r.deliveredAt) found.add('received, not delivered in the store', r.id);
+    // who is away may have lost the connection before he could confirm
+    const there = all.find((d) => d.device.up && has.get(d).has(r.id));
+    if (there && !r.deliveredAt) found.add('received, not delivered in the store', `${r.id} by ${there.name}`);
   }
 }
 
-// message:delivered: some device had it by then, and the store says so.
+// message:delivered: some device had it by then, and the store says so. And who
+// sent it, and was there or went on where he was, was told.
 function told({ ledger, rows, found }) {
   const first = new Map();
   for (const d of ledger.devices) {
@@ -118,16 +124,26 @@ function told({ ledger, rows, found }) {
     if (!(first.get(id) <= at)) found.add('false message:delivered', `${id}, ${first.has(id) ? `${first.get(id) - at} ms too early` : 'nobody has it'}`);
     else if (!delivered.get(id)) found.add('message:delivered, not in the store', id);
   }
+  const senders = new Map(ledger.devices.filter((d) => d.device.up && d.chains.length === 1).map((d) => [d.user.id, d.name]));
+  for (const r of rows) {
+    if (r.deliveredAt && senders.has(r.sender) && !ledger.told.has(r.id)) found.add('no message:delivered', `${r.id} to ${senders.get(r.sender)}`);
+  }
 }
 
-// Push events: repeats, and those of messages that were confirmed before.
-function surplus({ ledger, rows, found }) {
+// Push events: repeats, and those of messages that were confirmed before. Where
+// nothing was killed that may repeat one, each is a finding.
+function surplus({ row, ledger, rows, found }) {
   const delivered = new Map(rows.map((r) => [r.id, r.deliveredAt]));
   let n = 0;
+  const extra = (example) => {
+    n++;
+    if (!row.repeats) found.add('surplus push event', example);
+  };
   for (const [id, events] of ledger.pushes) {
-    n += events.length - 1;
     if (!delivered.has(id)) found.add('pushed, not stored', id);
-    if (delivered.get(id) < events[0].queuedAt) n++;
+    for (const e of events.slice(1)) extra(`${id} again after ${e.queuedAt - events[0].queuedAt} ms`);
+    const late = events[0].queuedAt - delivered.get(id);
+    if (late > 0) extra(`${id} ${late} ms after it was confirmed`);
   }
   return n;
 }
@@ -141,35 +157,39 @@ function growth(before, after, found) {
 }
 
 // -> { line: the row's columns, findings: lines of text }
-export function balance({ row, ledger, rows, before, after, untrue, busy }) {
+export function balance({ row, ledger, rows, before, after, untrue, busy, leavers }) {
   const found = new Findings();
-  const book = { ledger, rows, found };
+  const book = { row, ledger, rows, found };
   sends(book);
   order(book);
   const again = ledger.devices.reduce((n, d) => n + arrivals(d, book), 0);
   losses(book);
   told(book);
   const extra = surplus(book);
-  if (extra > 0 && !row.repeats) found.add('surplus push events', `${extra}`);
   for (const r of rows) if (r.owes) found.add('still owing', r.id);
-  for (const u of untrue) found.add('presence untrue', `${u.name} is ${u.online ? '' : 'not '}online`);
+  for (const u of untrue) found.add('presence untrue', u);
+  for (const d of ledger.devices.filter(({ device }) => leavers.includes(device))) {
+    if (!row.store && d.recovered < d.connections - 1) found.add('came back as a stranger', d.name);
+  }
   for (const b of busy) found.add('left to do', b);
   for (const p of ledger.problems) found.add('never', p);
+  const grown = growth(before, after, found);
   const sum = (...what) => what.reduce((n, w) => n + found.count(w), 0);
   return {
-    findings: found,
+    findings: found.lines(),
     line: {
       sent: [...ledger.sent.values()].filter((m) => m.id).length,
       stored: rows.length,
       received: ledger.devices.reduce((n, d) => n + d.arrivals.length, 0),
       duplicates: sum('received twice', 'received again, though confirmed'),
       again,
+      recovered: ledger.devices.reduce((n, d) => n + d.recovered, 0),
       disorder: sum('received out of order', 'out of order in the store'),
       lost: sum('not received', 'neither received nor pushed', 'message:sent, not stored'),
       pushed: ledger.pushes.size,
       surplus: extra,
       false: sum('false message:delivered', 'message:delivered, not in the store', 'delivered in the store, not received'),
-      growth: growth(before, after, found),
+      growth: grown,
     },
   };
 }

@@ -38,8 +38,6 @@ export function mix(pairs) {
 }
 
 class User {
-  present = true;	// means to be connected
-
   constructor(id, name) { Object.assign(this, { id, name, devices: [] }); }
 
   get online() { return this.devices.some((d) => d.up && !d.frozen); }
@@ -71,7 +69,7 @@ export async function assemble({ db, ledger, urls, secret, interval, frozen }) {
         };
         const device = new (special === 'frozen' ? RemoteDevice : Device)(place(urls, n, side, kind), options);
         user.devices.push(device);
-        ledger.follow(device, { name: `${user.name}.${letter}${user.devices.length}`, user });
+        ledger.watch(ledger.follow(device, { name: `${user.name}.${letter}${user.devices.length}`, user }), side === 'a' ? b : a);
       }
       if (special !== 'frozen') {
         const [device] = user.devices;

@@ -52,10 +52,12 @@ export class Host {
   // The host's clock, in seconds from the true one.
   step(seconds) { writeFileSync(this.clock, `${seconds < 0 ? '' : '+'}${seconds}`); }
 
-  async status() {
-    const { stdout } = await run(join(this.build, 'master/pairwirectl'), ['-c', this.file, 'status', '--json'], { timeout: 5000 });
-    return JSON.parse(stdout);
+  async ctl(...args) {
+    const { stdout } = await run(join(this.build, 'master/pairwirectl'), ['-c', this.file, ...args], { timeout: 5000 });
+    return stdout;
   }
+
+  async status() { return JSON.parse(await this.ctl('status', '--json')); }
 
   // Every worker serves and reaches all backends.
   async ready(ms = 20000) {

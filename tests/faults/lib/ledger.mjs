@@ -43,7 +43,7 @@ export class Ledger {
   // Follows a device from now on. chain: connections that each went on where the
   // one before was (recovered); what came in a chain must not come again in it.
   follow(device, { name, user }) {
-    const d = { name, user, device, chains: [], arrivals: [], statuses: new Map(), connections: 0, recovered: 0, downAt: Date.now() };
+    const d = { name, user, device, chains: [], arrivals: [], connections: 0, recovered: 0, downAt: Date.now() };
     this.devices.push(d);
     device.on('down', () => { d.downAt = Date.now(); });
     device.on('up', ({ recovered }) => {
@@ -51,8 +51,21 @@ export class Ledger {
       if (recovered) d.recovered++;
       else d.chains.push({ since: d.downAt, at: Date.now() });
     });
-    device.on('event', (name_, data, at) => this.#event(d, name_, data, at));
+    device.on('event', (event, data, at) => this.#event(d, event, data, at));
     return d;
+  }
+
+  // What the device shows of the other one's presence: asked for with each
+  // connection; what it is told is newer than what it asked for.
+  watch(d, peer) {
+    const ask = async () => {
+      const { told } = d;
+      const answer = d.device.up && await d.device.ask('presence:get', { userIds: [peer.id] });
+      if (answer?.ok && d.told === told) d.shows = answer.statuses[0]?.online;
+      if (!answer?.ok && d.device.up) setTimeout(ask, 300);
+    };
+    Object.assign(d, { peer, told: 0 });
+    d.device.on('up', ask);
   }
 
   #event(d, name, data, at) {
@@ -61,7 +74,9 @@ export class Ledger {
     } else if (name === 'message:delivered') {
       if (!this.told.has(data.messageId)) this.told.set(data.messageId, at);
     } else if (name === 'user:status') {
-      d.statuses.set(data.userId, data.online);
+      if (data.userId !== d.peer.id) return;
+      d.told++;
+      d.shows = data.online;
     }
   }
 

@@ -8,16 +8,25 @@ import { World } from './world.mjs';
 // Of each sender, before it begins.
 const WARM = 5;
 const RECOVERY_MS = 30000;
-const REST_MS = 30000;
+const REST_MS = 20000;
+// Between two looks at the books.
+const PAUSE_MS = 200;
 // Who leaves is away for longer than a push takes to fall due.
 const AWAY_MS = MS.deliveryTimeout + MS.grace + 500;
 // The load goes on for so long when all is well again.
 const AFTER_MS = 2500;
 
+const hold = (ms) => new Promise((done) => { setTimeout(done, ms); });
+
+// Neither of the two has lost a connection that he does not make again.
+const alive = (s) => [s.device, ...s.peer.devices].every((d) => d.up || d.reconnect !== false);
+
 async function warm(w) {
   for (const s of w.senders) s.start();
   await eventually((note) => {
-    const cold = w.senders.filter((s) => [...w.ledger.sent.values()].filter((m) => m.user === s.user && w.ledger.told.has(m.id)).length < WARM);
+    const told = new Map();
+    for (const m of w.ledger.sent.values()) if (w.ledger.told.has(m.id)) told.set(m.user, (told.get(m.user) ?? 0) + 1);
+    const cold = w.senders.filter((s) => alive(s) && !(told.get(s.user) >= WARM));
     note(cold.map((s) => s.user.name));
     return cold.length === 0;
   }, 'messages flow', RECOVERY_MS);
@@ -44,7 +53,7 @@ function comeBack(w) {
 async function truth(w, since, ms) {
   await eventually(async (note) => {
     const wrong = await w.untrue();
-    note(wrong.map((u) => `${u.name} is ${u.online ? '' : 'not '}online`));
+    note(wrong);
     return wrong.length === 0;
   }, 'presence is true', Math.max(1, since + ms - Date.now()));
   return Date.now() - since;
@@ -54,36 +63,33 @@ async function truth(w, since, ms) {
 // received and told.
 async function recovered(w, since) {
   const gone = new Set(w.of('gone').map((p) => p.b));
-  const quit = new Set(w.of('quits').map((p) => p.b).filter((u) => !u.online));
-  const there = w.senders.filter((s) => !s.stopped && !gone.has(s.peer) && !quit.has(s.peer));
+  const there = w.senders.filter((s) => !s.stopped && !gone.has(s.peer));
   await eventually((note) => {
     const fresh = new Set();
     for (const m of w.ledger.sent.values()) {
       if (m.attempts[0]?.at >= since && w.ledger.told.has(m.id)) fresh.add(m.user);
     }
-    const waiting = there.filter((s) => !fresh.has(s.user));
+    const waiting = there.filter((s) => alive(s) && !fresh.has(s.user));
     note(waiting.map((s) => s.user.name));
     return waiting.length === 0;
   }, 'every pair talks again', RECOVERY_MS);
   return Date.now() - since;
 }
 
-// No more is written; until nothing is owed to anyone, or it takes too long, in
-// which case the books say what is missing.
-async function rest(w) {
+// No more is written. The books, as soon as they balance, or as they are when
+// that takes too long.
+async function rest(w, row, before) {
   for (const s of w.senders) s.stop();
-  let rows = [];
-  await eventually(async () => {
-    if (w.senders.some((s) => s.unanswered > 0)) return false;
-    rows = await w.stored();
-    if (rows.some((r) => r.owes) || (await w.busy()).length > 0 || (await w.untrue()).length > 0) return false;
-    const has = new Set(w.ledger.devices.flatMap((d) => d.arrivals.map((m) => m.id)));
-    return rows.every((r) => has.has(r.id) || w.ledger.pushes.has(r.id));
-  }, 'rest', REST_MS).catch(() => {});
-  return rows;
+  const end = Date.now() + REST_MS;
+  const leavers = w.of('leaves').flatMap((p) => p.b.devices);
+  for (;;) {
+    const [rows, untrue, busy] = await Promise.all([w.stored(), w.untrue(), w.busy()]);
+    const after = w.living.map((h) => h.rss());
+    const books = balance({ row, ledger: w.ledger, rows, before, after, untrue, busy, leavers });
+    if (books.findings.length === 0 || Date.now() > end) return books;
+    await hold(PAUSE_MS);
+  }
 }
-
-const hold = (ms) => new Promise((done) => { setTimeout(done, ms); });
 
 async function course(w, row) {
   const line = {};
@@ -101,10 +107,9 @@ async function course(w, row) {
   line.presence = presence || await truth(w, well, PRESENCE_MS.death);
   await hold(well + AFTER_MS - Date.now());
   for (const h of w.living) await h.ready();
-  const rows = await rest(w);
-  const after = w.living.map((h) => h.rss());
-  const books = balance({ row, ledger: w.ledger, rows, before, after, untrue: await w.untrue(), busy: await w.busy() });
-  return { line: { mix: mix(w.pairs), ...line, ...books.line }, findings: books.findings.lines() };
+  const books = await rest(w, row, before);
+  await w.explain(books.findings);
+  return { line: { mix: mix(w.pairs), ...line, ...books.line }, findings: books.findings };
 }
 
 // -> { line, findings: [text], seconds }; never throws.

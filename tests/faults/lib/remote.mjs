@@ -7,6 +7,7 @@ const program = new URL('../device.mjs', import.meta.url).pathname;
 export class RemoteDevice extends EventEmitter {
   up = false;
   #asks = new Map();
+  #asked = 0;
 
   constructor(url, options) {
     super();
@@ -14,7 +15,7 @@ export class RemoteDevice extends EventEmitter {
     this.child.on('message', ([name, ...args]) => {
       if (name === 'up') this.up = true;
       if (name === 'down') this.up = false;
-      if (name === 'answer') this.#asks.get(args[0])?.(args[1]);
+      if (name === 'answer') this.#answer(...args);
       else this.emit(name, ...args);
     });
     this.child.send(['open', url, options]);
@@ -23,11 +24,16 @@ export class RemoteDevice extends EventEmitter {
   send(name, data) { this.child.send(['send', name, data]); }
 
   ask(name, data, ms = 2000) {
-    const n = this.#asks.size;
+    const n = this.#asked++;
     return new Promise((done) => {
       this.#asks.set(n, done);
       this.child.send(['ask', n, name, data, ms]);
     });
+  }
+
+  #answer(n, answer) {
+    this.#asks.get(n)(answer);
+    this.#asks.delete(n);
   }
 
   freeze() {

@@ -5,6 +5,8 @@
 //   clock     the second host has a clock to be stepped
 //   repeats   a worker, a store or the queue is killed: a push event may come
 //             twice, which is counted
+//   store     a store is away for a while: a client that comes back then starts
+//             afresh
 //   presence  'death', 'frozen': within which time it has to be true from the
 //             blow on; else from the moment on that all is well again
 //   strike    what happens; what it returns is done to make it well again, if
@@ -60,11 +62,11 @@ export const ROWS = [
     },
   },
   { name: 'redis', what: 'SIGKILL of Redis, empty afterwards', repeats: true, strike: killed('redis') },
-  { name: 'postgres', what: 'SIGKILL of PostgreSQL', repeats: true, strike: killed('postgres') },
-  { name: 'mongo', what: 'SIGKILL of the MongoDB server', stores: ['mongo'], repeats: true, strike: killed('mongo') },
+  { name: 'postgres', what: 'SIGKILL of PostgreSQL', repeats: true, store: true, strike: killed('postgres') },
+  { name: 'mongo', what: 'SIGKILL of the MongoDB server', stores: ['mongo'], repeats: true, store: true, strike: killed('mongo') },
   { name: 'redis-stall', what: 'Redis stopped for 10 s', strike: stalled('redis') },
-  { name: 'postgres-stall', what: 'PostgreSQL stopped for 10 s', strike: stalled('postgres') },
-  { name: 'mongo-stall', what: 'the MongoDB server stopped for 10 s', stores: ['mongo'], strike: stalled('mongo') },
+  { name: 'postgres-stall', what: 'PostgreSQL stopped for 10 s', store: true, strike: stalled('postgres') },
+  { name: 'mongo-stall', what: 'the MongoDB server stopped for 10 s', stores: ['mongo'], store: true, strike: stalled('mongo') },
   {
     name: 'host', what: 'the second host killed whole', hosts: 2, repeats: true, presence: 'death',
     async strike(w) { await w.hosts[1].kill(); },

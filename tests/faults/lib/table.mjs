@@ -7,6 +7,7 @@ const COLUMNS = [
   ['sent', 6, (r) => r.line.sent],
   ['stored', 7, (r) => r.line.stored],
   ['received', 9, (r) => r.line.received],
+  ['recovered', 9, (r) => r.line.recovered],
   ['dup', 4, (r) => r.line.duplicates],
   ['again', 6, (r) => r.line.again],
   ['disorder', 9, (r) => r.line.disorder],

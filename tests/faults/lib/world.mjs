@@ -1,6 +1,7 @@
 // Everything of one row: servers, hosts, the queue's reader, the cast.
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { appendFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { createClient, pg } from './packages.mjs';
@@ -71,14 +72,16 @@ export class World {
 
   stored() { return stored(this.servers); }
 
-  // Users of whom Redis says something else than is true.
+  // Of whom Redis, or a device of his match, says something else than is true.
   async untrue() {
     const redis = createClient({ url: this.servers.redis.url });
     redis.on('error', () => {});
     await redis.connect();
     try {
       const online = new Set(await redis.sMembers('online:users'));
-      return this.users.filter((u) => online.has(u.id) !== u.online);
+      const wrong = this.users.filter((u) => online.has(u.id) !== u.online).map((u) => `${u.name} in Redis`);
+      const shown = this.ledger.devices.filter((d) => d.device.up && !d.device.frozen && d.shows !== d.peer.online);
+      return [...wrong, ...shown.map((d) => `${d.peer.name} at ${d.name}`)];
     } finally {
       await redis.disconnect();
     }
@@ -88,6 +91,17 @@ export class World {
   async busy() {
     const all = await Promise.all(this.living.map((h) => h.status()));
     return all.flatMap((s) => s.slots.flatMap((slot) => DOWN.filter((k) => slot.stats[k] > 0).map((k) => `${k}=${slot.stats[k]}`)));
+  }
+
+  // What the hosts know of messages that the findings name.
+  async explain(findings) {
+    const ids = new Set(findings.join(' ').match(/\b[0-9a-f]{24}\b/g));
+    for (const id of ids) {
+      for (const h of this.living) {
+        const text = await h.ctl('explain', id).catch((err) => `${err.stderr}`);
+        appendFileSync(join(this.dir, 'explain.log'), `${h.name}: ${text}\n`);
+      }
+    }
   }
 
   // Everything ends; in order, when all is well.
