@@ -3,9 +3,11 @@
 import assert from 'node:assert/strict';
 import io3 from 'socket.io-client-3';
 import { suite } from './lib/cluster.mjs';
+import { KIND } from './lib/store.mjs';
 import { eventually } from './lib/wait.mjs';
 
-const N = 1000;
+// FerretDB reads a page in half a second, and everything for it.
+const [N, MORE, BURST] = KIND === 'pg' ? [1000, 500, 100] : [250, 20, 10];
 const numbers = (n, from = 0) => Array.from({ length: n }, (_, i) => from + i);
 const contents = (client) => client.all('message:new').map((m) => Number(m.content));
 const newest = { transports: ['polling', 'websocket'] };
@@ -37,8 +39,8 @@ function thousand(io, Manager) {
     const ca = await c.connect(a);
     await sendAll(ca, match, numbers(N));
     const cb = await c.connect(b, { io, Manager });
-    await cb.gotMany(N, 'message:new', undefined, 20000);
-    await ca.gotMany(N, 'message:delivered', undefined, 20000);
+    await cb.gotMany(N, 'message:new', undefined, 30000);
+    await ca.gotMany(N, 'message:delivered', undefined, 30000);
     await caughtUp(c);
     assert.deepEqual(contents(cb), numbers(N));
     await everythingIsDelivered(c, match);
@@ -104,11 +106,11 @@ await suite({ limits: { user_connections: 0 } }, {
       devices.push(await c.connect(b, { on: instance, io: i % 2 ? newest : {} }));
       live.push(sent + 5);
     }
-    await devices[0].got('message:new', (m) => Number(m.content) >= N + 500, 20000);
+    await devices[0].got('message:new', (m) => Number(m.content) >= N + MORE, 60000);
     on = false;
     await flow;
     for (const [i, device] of devices.entries()) {
-      await device.got('message:new', (m) => m.content === String(sent - 1), 20000);
+      await device.got('message:new', (m) => m.content === String(sent - 1), 30000);
       const got = contents(device);
       assert.deepEqual(got.filter((n) => n >= live[i]), numbers(sent - live[i], live[i]));
       assert.ok(got.every((n, k) => k === 0 || got[k - 1] < n), 'in order, each once');
@@ -153,11 +155,11 @@ await suite({ limits: { user_connections: 0 } }, {
     await ca.roundTrip();
     slow.ws.resume();
     // one page; the next only when it has answered
-    await slow.frame((f) => f === '2');
+    await slow.frame((f) => f === '2', 30000);
     assert.ok(slow.frames.filter((f) => f.startsWith('42["message:new"')).length < 100);
     slow.send('3');
     slow.on('frame', (f) => { if (f === '2') slow.send('3'); });
-    await slow.frame((f) => f.startsWith('42["message:new"') && f.includes('"content":"live"'), 20000);
+    await slow.frame((f) => f.startsWith('42["message:new"') && f.includes('"content":"live"'), 30000);
     assert.equal(slow.frames.filter((f) => f.startsWith('42["message:new"')).length, 201);
     assert.equal(await closed(), before);
   },
@@ -169,11 +171,11 @@ await suite({ limits: { user_connections: 0 } }, {
     const cb = await c.connect(b, { on: two });
     let sent = 0;
     for (let round = 0; round < 5; round++) {
-      const more = sendAll(ca, match, numbers(100, sent));
-      sent += 100;
+      const more = sendAll(ca, match, numbers(BURST, sent));
+      sent += BURST;
       await c.redis.sendCommand(['CLIENT', 'KILL', 'TYPE', 'pubsub']);
       await more;
-      await cb.gotMany(sent, 'message:new', undefined, 20000);
+      await cb.gotMany(sent, 'message:new', undefined, 30000);
     }
     assert.deepEqual(contents(cb), numbers(sent));
     await c.ready();
@@ -188,8 +190,8 @@ await suite({ limits: { user_connections: 0 } }, {
     await cb.got('message:new');
     await c.redis.flushDb();
     await sendAll(ca, match, numbers(20, 1));
-    await cb.gotMany(21, 'message:new', undefined, 20000);
+    await cb.gotMany(21, 'message:new', undefined, 30000);
     assert.deepEqual(contents(cb), numbers(21));
-    await ca.gotMany(21, 'message:delivered', undefined, 20000);
+    await ca.gotMany(21, 'message:delivered', undefined, 30000);
   },
 });
