@@ -30,7 +30,8 @@ static void end(void)
 
 static struct push_queue *queue(uint64_t limit)
 {
-	struct push_queue_conf conf = { url, limit, 2000 };
+	struct push_queue_conf conf = { .url = url, .limit = limit,
+					.timeout_ms = 2000 };
 	char err[256];
 	struct push_queue *q = push_queue_new(l, &conf, err);
 
@@ -187,7 +188,8 @@ Test(push_queue, fails_later_when_redis_is_down)
 
 Test(push_queue, refuses_a_bad_url)
 {
-	struct push_queue_conf conf = { "amqp://x", 1, 1 };
+	struct push_queue_conf conf = { .url = "amqp://x", .limit = 1,
+					.timeout_ms = 1 };
 	char err[256] = "";
 
 	begin(4);

@@ -11,6 +11,7 @@
 #include "common/ipc/stats.h"
 #include "common/store/message_store.h"
 #include "tests/servers/loop_wait.h"
+#include "worker/chat/catch_up.h"
 #include "worker/chat/chat.h"
 #include "worker/chat/emit.h"
 #include "worker/chat/route.h"
@@ -78,6 +79,7 @@ void chat_push_due(struct chat *c, const char *id)
 	(void)c; (void)id;
 	saw.npushes++;
 }
+void catch_up_user(struct chat *c, struct slice user_id) { (void)c; (void)user_id; }
 struct place place_of(const struct message *m)
 {
 	return (struct place){ 1, m->pos };
