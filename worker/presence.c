@@ -7,6 +7,7 @@
 
 #include <hiredis/hiredis.h>
 
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/siphash.h"
@@ -24,11 +25,13 @@ struct change {
 	void *arg;
 };
 
-/* A user who left, as long as Redis has not confirmed it: after an outage his
- * route must still go, although nobody here remembers him. */
+/* A user who left, until his grace is over: after an outage his route must still
+ * go, and a Redis that lost everything does not know who was about to be
+ * announced as gone. Nobody else here remembers him. */
 struct leave {
 	struct map_node node;
-	uint64_t change;	/* that carries it; 0: failed, to be repeated */
+	uint64_t change;	/* that carries it; 0: to be repeated */
+	int64_t until_ms;	/* monotonic; 0: Redis has not confirmed it */
 	char user[];
 };
 
@@ -101,6 +104,7 @@ static void leave_note(struct presence *p, const char *user, uint64_t change)
 		map_insert(&p->leaves, &l->node, hash_str(user));
 	}
 	l->change = change;
+	l->until_ms = 0;
 }
 
 static void change_free(struct change *c)
@@ -117,7 +121,7 @@ static void leave_done(struct presence *p, const struct change *c, int err)
 	if (l == NULL || l->change != c->number)
 		return;		/* came back, or left once more, meanwhile */
 	if (err == 0)
-		leave_forget(p, l);
+		l->until_ms = clock_mono_ms() + p->remember_ms;
 	else
 		l->change = 0;
 }
@@ -251,11 +255,28 @@ static void repeat_leave(struct map_node *node, void *arg)
 
 	if (l->change == 0)
 		l->change = add_change(p, l->user, NULL)->number;
+	else if (l->until_ms != 0 && l->until_ms < clock_mono_ms())
+		leave_forget(p, l);
 }
 
 void presence_repeat_leaves(struct presence *p)
 {
 	map_each(&p->leaves, repeat_leave, p);
+}
+
+static void doubt_leave(struct map_node *node, void *arg)
+{
+	struct leave *l = CONTAINER_OF(node, struct leave, node);
+
+	(void)arg;
+	if (l->until_ms != 0)
+		l->change = 0;
+	l->until_ms = 0;
+}
+
+void presence_doubt_leaves(struct presence *p)
+{
+	map_each(&p->leaves, doubt_leave, NULL);
 }
 
 struct presence *presence_new(struct loop *l, struct redis *r,
@@ -271,6 +292,7 @@ struct presence *presence_new(struct loop *l, struct redis *r,
 	snprintf(p->grace_ms, sizeof(p->grace_ms), "%u", c->grace_ms);
 	p->renew_ms = c->lease_ms / 3;
 	p->sweep_ms = c->grace_ms;
+	p->remember_ms = c->grace_ms + c->lease_ms;
 	p->ops = *ops;
 	list_init(&p->calls);
 	list_init(&p->changes);

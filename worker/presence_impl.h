@@ -39,7 +39,8 @@ struct presence {
 	/* presence.c */
 	struct list changes;	/* of this turn */
 	struct task flush;
-	struct map leaves;	/* not confirmed by Redis, by user */
+	struct map leaves;	/* not confirmed by Redis, or lately, by user */
+	int64_t remember_ms;	/* those that are: sweeps included */
 	uint64_t last_change;	/* they are numbered from 1 */
 	bool stale;		/* an enter failed: register all again */
 
@@ -67,8 +68,10 @@ void presence_command(struct presence *p, int argc, const struct slice *argv,
 		      presence_reply *fn, void *arg);
 /* Sends what this turn has collected. */
 void presence_flush(struct presence *p);
-/* Repeats the leaves that Redis has not confirmed. */
+/* Repeats the leaves that Redis has not confirmed, forgets old ones. */
 void presence_repeat_leaves(struct presence *p);
+/* Redis was away, and may have forgotten them all. */
+void presence_doubt_leaves(struct presence *p);
 
 void presence_ask_init(struct presence *p);
 void presence_lease_init(struct presence *p);

@@ -157,6 +157,7 @@ void presence_redis_up(struct presence *p)
 	if (p->retired)
 		return;
 	p->epoch++;
+	presence_doubt_leaves(p);
 	timer_arm(&p->renew, p->renew_ms);
 	renew(p, p);
 	register_all(p);

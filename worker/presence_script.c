@@ -10,14 +10,16 @@
 	"  local t = call('TIME')\n"                                           \
 	"  return t[1] * 1000 + math.floor(t[2] / 1000)\n"                     \
 	"end\n"                                                                \
-	/* user is no longer on inst. On none at all: leaving, until due. Held \
-	 * by others: socket:<user> must name a socket of theirs. */           \
+	/* user is no longer on inst. On none at all: leaving, until due; and  \
+	 * online until then, also for a Redis that lost it, or nobody would   \
+	 * be told. Held by others: socket:<user> must name one of theirs. */  \
 	"local function drop(user, inst, due)\n"                               \
 	"  local key = 'pw:u:' .. user\n"                                      \
 	"  local sid = call('HGET', key, inst)\n"                              \
 	"  if sid then call('HDEL', key, inst) end\n"                          \
 	"  local left = call('HVALS', key)\n"                                  \
 	"  if #left == 0 then\n"                                               \
+	"    call('SADD', 'online:users', user)\n"                             \
 	"    call('ZADD', 'pw:leaving', 'LT', due, user)\n"                    \
 	"  elseif sid and call('GET', 'socket:' .. user) == sid then\n"        \
 	"    call('SET', 'socket:' .. user, left[1])\n"                        \

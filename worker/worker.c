@@ -347,6 +347,7 @@ static void build_chat(struct worker *w)
 		.push_ttl_ms = cf->push_ttl,
 		.push_requeue_ms = cf->push_requeue,
 		.jwt_leeway_ms = cf->jwt_leeway,
+		.lease_ms = cf->lease,
 	};
 	c->key = auth_key_hs256(cf->jwt_secret);
 	if (c->key == NULL)

@@ -349,6 +349,29 @@ Test(presence, survives_a_lost_connection)
 	pair_stop();
 }
 
+/* It comes back empty: u1 had just left, u2 leaves meanwhile. */
+Test(presence, survives_a_redis_that_forgot)
+{
+	pair_start(14, 60000);
+	a.local[0] = "u0";
+	cr_expect_eq(enter(&a, "u0", "1"), 0);
+	cr_expect_eq(enter(&a, "u1", "1"), 0);
+	cr_expect_eq(enter(&a, "u2", "1"), 0);
+	presence_leave(a.presence, "u1");
+	settle(&a);
+	a.reregistered = 0;
+	cr_assert_eq(admin_kill(a.instance), 1);
+	presence_leave(a.presence, "u2");
+	admin_run("FLUSHDB");
+	WAIT_FOR(l, a.reregistered == 1);
+	WAIT_FOR(l, told[1].went == 1 && told[2].went == 1);
+	loop_turn(l, 2 * GRACE_MS);
+	cr_expect(held("u0", &a));
+	cr_expect_eq(told[0].went, 0);
+	cr_expect_eq(told[1].went + told[2].went, 2);
+	pair_stop();
+}
+
 /* It was restarted from a snapshot: u1 and u2 left since, u2's other instance is
  * right. */
 Test(presence, survives_older_data)

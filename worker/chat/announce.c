@@ -67,6 +67,14 @@ static bool under_way(const struct announce *a)
 	return !list_empty(&a->round) || !list_empty(&a->telling);
 }
 
+static void not_before(struct announce *a, int64_t ms)
+{
+	int64_t at_ms = clock_mono_ms() + ms;
+
+	if (a->next_ms < at_ms)
+		a->next_ms = at_ms;
+}
+
 /* Arms the next round, if there is something to tell. */
 static void schedule(struct announce *a)
 {
@@ -130,7 +138,7 @@ static void on_turn(void *arg)
 /* It waits again, unless there is newer news of him. */
 static void try_again(struct announce *a, struct news *w)
 {
-	a->next_ms = clock_mono_ms() + RETRY_MS;
+	not_before(a, RETRY_MS);
 	w->failed = false;
 	buf_clear(&w->peers);
 	if (news_find(a, w->user_id) != NULL)
@@ -195,7 +203,7 @@ static void begin_round(void *arg)
 	struct list *pos, *tmp;
 	struct list *n;
 
-	a->next_ms = clock_mono_ms() + ROUND_MS;
+	not_before(a, ROUND_MS);
 	while (a->asked < ROUND_USERS && (n = list_shift(&a->waiting)) != NULL) {
 		struct news *w = LIST_ENTRY(n, struct news, node);
 
@@ -237,6 +245,15 @@ void announce(struct chat *c, const char *user_id, bool online)
 	}
 	w->online = online;
 	w->at_ms = cluster_now_ms();
+	schedule(a);
+}
+
+void announce_hold(struct chat *c)
+{
+	struct announce *a = c->announce;
+
+	not_before(a, c->conf.lease_ms);
+	timer_disarm(&a->timer);
 	schedule(a);
 }
 

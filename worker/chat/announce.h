@@ -4,7 +4,9 @@
  * it since tells that), and a few hundred of the matches are told in each turn of
  * the loop. Rounds are 20 ms apart or more: a crowd that comes back costs a
  * steady trickle, and one who comes and goes meanwhile is told of once, as he is
- * by then. While PostgreSQL or Redis is away the news waits. */
+ * by then. While PostgreSQL or Redis is away the news waits; after Redis was, for
+ * a lease more: by then every worker that lives has its users registered again,
+ * and they can be told. */
 #ifndef PW_ANNOUNCE_H
 #define PW_ANNOUNCE_H
 
@@ -16,5 +18,7 @@
 void announce_init(struct chat *c);
 void announce_free(struct chat *c);
 void announce(struct chat *c, const char *user_id, bool online);
+/* Redis was away, or has forgotten this worker, and maybe others. */
+void announce_hold(struct chat *c);
 
 #endif

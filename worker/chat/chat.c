@@ -265,7 +265,11 @@ void chat_lost(void *arg)
 
 void chat_reregister(void *arg)
 {
-	catch_up_all(arg);
+	struct chat *c = arg;
+
+	if (c->users.map.count > 0)	/* else nobody was forgotten */
+		announce_hold(c);
+	catch_up_all(c);
 }
 
 json_t *chat_user_devices(struct chat *c, const char *user_id)

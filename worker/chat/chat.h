@@ -44,6 +44,7 @@ struct chat_conf {
 	size_t recovery_events;
 	size_t catch_up_bytes;	/* a device is given before its next pong */
 	int64_t jwt_leeway_ms;
+	int64_t lease_ms;	/* of each worker, in Redis */
 };
 
 struct chat {

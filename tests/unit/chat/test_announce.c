@@ -238,6 +238,20 @@ Test(announce, waits_for_what_is_down)
 	cr_expect_not_null(strstr(saw.frame, "\"online\":false"));
 }
 
+Test(announce, waits_for_others_to_be_registered_again)
+{
+	int64_t start = clock_mono_ms();
+
+	c.conf.lease_ms = 200;
+	announce(&c, "ann", false);
+	announce_hold(&c);
+	announce(&c, "bob", true);
+	WAIT_FOR(saw.nasks == 2);
+	cr_expect_geq(clock_mono_ms() - start, 200);
+	answer_peers(0, 1);
+	answer_online(0, true);
+}
+
 Test(announce, freed_with_all_of_it_under_way)
 {
 	announce(&c, "ann", true);
