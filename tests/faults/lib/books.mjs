@@ -113,8 +113,9 @@ function losses({ ledger, rows, found }) {
 }
 
 // message:delivered: some device had it by then, and the store says so. And who
-// sent it, and was there or went on where he was, was told.
-function told({ ledger, rows, found }) {
+// sent it, and was there or went on where he was, was told, unless it was a worker
+// that died with the news.
+function told({ row, ledger, rows, found }) {
   const first = new Map();
   for (const d of ledger.devices) {
     for (const m of d.arrivals) if (d.user.id !== m.senderId) first.set(m.id, Math.min(first.get(m.id) ?? Infinity, m.at));
@@ -124,25 +125,27 @@ function told({ ledger, rows, found }) {
     if (!(first.get(id) <= at)) found.add('false message:delivered', `${id}, ${first.has(id) ? `${first.get(id) - at} ms too early` : 'nobody has it'}`);
     else if (!delivered.get(id)) found.add('message:delivered, not in the store', id);
   }
+  if (row.dies) return;
   const senders = new Map(ledger.devices.filter((d) => d.device.up && d.chains.length === 1).map((d) => [d.user.id, d.name]));
   for (const r of rows) {
     if (r.deliveredAt && senders.has(r.sender) && !ledger.told.has(r.id)) found.add('no message:delivered', `${r.id} to ${senders.get(r.sender)}`);
   }
 }
 
-// Push events: repeats, and those of messages that were confirmed before. Where
-// nothing was killed that may repeat one, each is a finding.
+// Push events: repeats, and those of messages that the store had confirmed before
+// (the sender was told). Where nothing was killed that may repeat one, each is a
+// finding.
 function surplus({ row, ledger, rows, found }) {
-  const delivered = new Map(rows.map((r) => [r.id, r.deliveredAt]));
+  const known = new Set(rows.map((r) => r.id));
   let n = 0;
   const extra = (example) => {
     n++;
     if (!row.repeats) found.add('surplus push event', example);
   };
   for (const [id, events] of ledger.pushes) {
-    if (!delivered.has(id)) found.add('pushed, not stored', id);
+    if (!known.has(id)) found.add('pushed, not stored', id);
     for (const e of events.slice(1)) extra(`${id} again after ${e.queuedAt - events[0].queuedAt} ms`);
-    const late = events[0].queuedAt - delivered.get(id);
+    const late = events[0].queuedAt - ledger.told.get(id);
     if (late > 0) extra(`${id} ${late} ms after it was confirmed`);
   }
   return n;

@@ -104,7 +104,7 @@ async function course(w, row) {
   await hold(blow + AWAY_MS - well);
   comeBack(w);
   line.recovery = await recovered(w, well);
-  line.presence = presence || await truth(w, well, PRESENCE_MS.death);
+  line.presence = presence || await truth(w, well, PRESENCE_MS.back);
   await hold(well + AFTER_MS - Date.now());
   for (const h of w.living) await h.ready();
   const books = await rest(w, row, before);

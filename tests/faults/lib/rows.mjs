@@ -5,6 +5,7 @@
 //   clock     the second host has a clock to be stepped
 //   repeats   a worker, a store or the queue is killed: a push event may come
 //             twice, which is counted
+//   dies      workers are killed
 //   store     a store is away for a while: a client that comes back then starts
 //             afresh
 //   presence  'death', 'frozen': within which time it has to be true from the
@@ -31,7 +32,7 @@ const stalled = (server) => async (w) => {
 
 export const ROWS = [
   {
-    name: 'worker', what: 'SIGKILL of a worker', repeats: true, presence: 'death',
+    name: 'worker', what: 'SIGKILL of a worker', dies: true, repeats: true, presence: 'death',
     async strike(w) {
       const [{ b }] = w.of('quits');
       const victim = await w.hosts[0].workerOf(instanceOf(b.devices[0].manager.engine.id));
@@ -39,7 +40,7 @@ export const ROWS = [
     },
   },
   {
-    name: 'master', what: 'SIGKILL of the master, and a new one', repeats: true, presence: 'death',
+    name: 'master', what: 'SIGKILL of the master, and a new one', dies: true, repeats: true, presence: 'death',
     async strike(w) {
       await w.hosts[0].killMaster();
       w.hosts[0].start();
@@ -68,7 +69,7 @@ export const ROWS = [
   { name: 'postgres-stall', what: 'PostgreSQL stopped for 10 s', store: true, strike: stalled('postgres') },
   { name: 'mongo-stall', what: 'the MongoDB server stopped for 10 s', stores: ['mongo'], store: true, strike: stalled('mongo') },
   {
-    name: 'host', what: 'the second host killed whole', hosts: 2, repeats: true, presence: 'death',
+    name: 'host', what: 'the second host killed whole', hosts: 2, dies: true, repeats: true, presence: 'death',
     async strike(w) { await w.hosts[1].kill(); },
   },
   {
