@@ -155,8 +155,8 @@ await suite({
   async '10. what was sent while away comes on connect, oldest first'(c) {
     const { a, b, match } = await c.pair();
     const ca = await c.connect(a);
-    const sent = [];
-    for (let i = 0; i < 150; i++) sent.push((await ca.send(match, `${i}`)).messageId);
+    const answers = await Promise.all(Array.from({ length: 150 }, (_, i) => ca.send(match, `${i}`)));
+    const sent = answers.map((answer) => answer.messageId);
     const cb = await c.connect(b);
     const got = await cb.gotMany(150, 'message:new');
     assert.deepEqual(got.map((m) => m.id), sent);
@@ -185,7 +185,7 @@ await suite({
     await ca.got('user:status', (s) => s.userId === b);
     const stats = async (instance) => (await c.worker(instance)).stats;
     const before = await stats(two);
-    for (let i = 0; i < 200; i++) await ca.send(match, `${i}`);
+    await Promise.all(Array.from({ length: 200 }, (_, i) => ca.send(match, `${i}`)));
     await cb.gotMany(200, 'message:new');
     await ca.gotMany(200, 'message:delivered');
     const after = await stats(two);

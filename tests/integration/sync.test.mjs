@@ -89,7 +89,7 @@ await suite({ chat: { content_max: 20000 } }, {
     const { a, b, match } = await c.pair();
     const ca = await c.connect(a);
     const sent = [];
-    for (let i = 0; i < 40; i++) sent.push((await ca.send(match, `${i}${'x'.repeat(19000)}`)).messageId);
+    for (const answer of await Promise.all(Array.from({ length: 40 }, (_, i) => ca.send(match, `${i}${'x'.repeat(19000)}`)))) sent.push(answer.messageId);
     const page = await ca.ask('message:sync', { matchId: match, limit: 100 });
     assert.equal(page.hasMore, true);
     assert.ok(page.messages.length >= 13 && page.messages.length <= 14, `${page.messages.length}`);
