@@ -111,7 +111,7 @@ await suite({
     await cb.event('message:new');
     for (const instance of [one, two]) process.kill((await c.worker(instance)).pid, 'SIGKILL');
     await c.ready();
-    const [event] = await c.pushed(b, 1, 3 * TIMEOUT + SWEEP);
+    const [event] = await c.pushed(b, 1, 4 * TIMEOUT + SWEEP);
     assert.equal(event.data.messageId, sent.messageId);
   },
 

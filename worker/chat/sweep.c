@@ -11,16 +11,15 @@
 #include "common/ipc/stats.h"
 #include "common/queue/push_queue.h"
 #include "common/store/message_store.h"
-#include "worker/chat/catch_up.h"
 #include "worker/chat/push_due.h"
+#include "worker/chat/route.h"
 #include "worker/directory.h"
 
 #define PAGE 200
 #define INTERVAL_MIN_MS 100
 #define INTERVAL_MAX_MS 1000
-#define SETTLE_MAX_MS 10000
-/* An answer this late tells of a store that stood still: confirmations stood in
- * the same queue, and go first. */
+/* An answer this late tells of a backend that stood still: confirmations stood
+ * in the same queue, and go first. */
 #define SLOW_MS 1000
 /* The backoff's 5 s are 15 here: what is late already can wait that long. */
 #define BACKOFF_FACTOR 3
@@ -30,9 +29,8 @@ struct sweep {
 	struct timer timer;	/* armed: nothing is under way */
 	struct backoff backoff;
 	int64_t interval_ms;
-	int64_t settle_ms;
 	int64_t quiet_until_ms;	/* monotonic; not before */
-	int64_t asked_ms;	/* when the page under way was */
+	int64_t asked_ms;	/* when the look under way began */
 	bool distrusted;	/* the last answer came too late */
 	bool waiting;		/* logged: pushes cannot be queued */
 	/* Of the page under way: */
@@ -41,7 +39,6 @@ struct sweep {
 	unsigned good;
 	int put_off;		/* why some were, or 0 */
 	int err;		/* why some stay at the head, or 0 */
-	char poked[PW_ID_MAX + 1];	/* the last one */
 };
 
 /* A row under way. */
@@ -83,9 +80,15 @@ static void look_in(struct sweep *s, int64_t ms)
 	timer_arm(&s->timer, ms > quiet_ms ? ms : quiet_ms);
 }
 
+/* Other workers may be some seconds behind in finding the backend again, then
+ * devices have the usual time. */
 static void settle(struct sweep *s)
 {
-	s->quiet_until_ms = clock_mono_ms() + s->settle_ms;
+	int64_t timeout_ms = s->c->conf.delivery_timeout_ms;
+	int64_t late_ms = 2 * timeout_ms;
+
+	s->quiet_until_ms = clock_mono_ms() + timeout_ms +
+			    (late_ms < BACKOFF_MAX_MS ? late_ms : BACKOFF_MAX_MS);
 }
 
 static void fail(struct sweep *s, int err)
@@ -167,21 +170,6 @@ static void on_queued(void *arg, int err)
 	row_done(r, err);
 }
 
-/* It may be that nobody ever told his devices: a worker died, or Redis lost the
- * envelope. */
-static void poke(struct sweep *s, const char *user_id)
-{
-	struct slice id = { user_id, strlen(user_id) };
-	struct chat *c = s->c;
-	struct envelope e = { .kind = ENV_CATCH_UP, .user_id = id };
-
-	if (id.n > PW_ID_MAX || strcmp(s->poked, user_id) == 0)
-		return;
-	strcpy(s->poked, user_id);
-	catch_up_user(c, id);
-	router_send(c->router, &e, ROUTE_PLAIN, NULL, NULL);
-}
-
 static void on_match(void *arg, int err, const struct match *m)
 {
 	struct row *r = arg;
@@ -194,15 +182,27 @@ static void on_match(void *arg, int err, const struct match *m)
 	} else if (m == NULL || !m->live) {
 		message_store_set_owe(c->store, r->m->id, 0, on_dropped, r);
 	} else {
-		poke(r->s, r->m->recipient_id);
+		/* It may be that nobody ever told any device: a worker died,
+		 * or Redis lost the envelope. */
+		route_found(c, r->m, NULL);
 		push_enqueue(c, r->m, on_queued, r);
 	}
+}
+
+/* Not believed then, but once only: slow backends are no reason to stop. */
+static bool is_late(struct sweep *s)
+{
+	if (clock_mono_ms() - s->asked_ms < SLOW_MS || s->distrusted)
+		return false;
+	s->distrusted = true;
+	settle(s);
+	look_in(s, 0);
+	return true;
 }
 
 static void on_due(void *arg, int err, const struct message *rows, size_t n)
 {
 	struct sweep *s = arg;
-	bool slow = clock_mono_ms() - s->asked_ms >= SLOW_MS;
 
 	if (s->c->down)
 		return;
@@ -210,18 +210,13 @@ static void on_due(void *arg, int err, const struct message *rows, size_t n)
 		fail(s, err);
 		return;
 	}
-	if (slow && !s->distrusted && n > 0) {
-		s->distrusted = true;
-		settle(s);
-		look_in(s, 0);
+	if (is_late(s))
 		return;
-	}
 	s->distrusted = false;
 	s->full = n == PAGE;
 	s->rows = (unsigned)n + 1;	/* not done before the last has begun */
 	s->good = 0;
 	s->put_off = s->err = 0;
-	s->poked[0] = '\0';
 	for (size_t i = 0; i < n; i++) {
 		struct row *r = mem_alloc(sizeof(*r));
 
@@ -242,7 +237,8 @@ static void on_lead(void *arg, int err, bool yes)
 		look_in(s, s->interval_ms);
 		return;
 	}
-	s->asked_ms = clock_mono_ms();
+	if (err == 0 && is_late(s))
+		return;
 	message_store_due(s->c->store, cluster_now_us(), PAGE, on_due, s);
 }
 
@@ -252,11 +248,13 @@ static void on_timer(void *arg)
 	struct chat *c = s->c;
 
 	/* Without them nothing can be done, and their return wakes us. */
-	if (!message_store_up(c->store) || !push_queue_up(c->push))
+	if (!message_store_up(c->store) || !push_queue_up(c->push)) {
 		look_in(s, INTERVAL_MAX_MS);
-	else
-		presence_lead(c->presence, "sweep",
-			      (unsigned)(3 * s->interval_ms), on_lead, s);
+		return;
+	}
+	s->asked_ms = clock_mono_ms();
+	presence_lead(c->presence, "sweep", (unsigned)(3 * s->interval_ms),
+		      on_lead, s);
 }
 
 void sweep_wake(struct chat *c)
@@ -272,13 +270,11 @@ void sweep_wake(struct chat *c)
 void sweep_init(struct chat *c)
 {
 	struct sweep *s = mem_zalloc(sizeof(*s));
-	int64_t timeout_ms = c->conf.delivery_timeout_ms;
-	int64_t ms = timeout_ms / 4;
+	int64_t ms = c->conf.delivery_timeout_ms / 4;
 
 	s->c = c;
 	s->interval_ms = ms < INTERVAL_MIN_MS ? INTERVAL_MIN_MS :
 			 ms > INTERVAL_MAX_MS ? INTERVAL_MAX_MS : ms;
-	s->settle_ms = timeout_ms < SETTLE_MAX_MS ? timeout_ms : SETTLE_MAX_MS;
 	backoff_init(&s->backoff);
 	timer_init(&s->timer, c->loop, on_timer, s);
 	settle(s);

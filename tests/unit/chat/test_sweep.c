@@ -8,8 +8,8 @@
 #include "common/ipc/stats.h"
 #include "common/queue/push_queue.h"
 #include "common/store/message_store.h"
-#include "worker/chat/catch_up.h"
 #include "worker/chat/push_due.h"
+#include "worker/chat/route.h"
 #include "worker/chat/sweep.h"
 #include "worker/directory.h"
 
@@ -122,16 +122,13 @@ void push_enqueue(struct chat *chat, const struct message *m,
 	done(arg, err);
 }
 
-void router_send(struct router *r, const struct envelope *e,
-		 enum router_extra extra, router_cb *cb, void *arg)
+void route_found(struct chat *chat, const struct message *m,
+		 const struct device *asker)
 {
-	(void)r; (void)cb; (void)arg;
-	cr_expect_eq(e->kind, ENV_CATCH_UP);
-	cr_expect_eq(extra, ROUTE_PLAIN);
+	(void)chat; (void)asker;
+	cr_expect_str_eq(m->match_id, "m");
 	saw.pokes++;
 }
-
-void catch_up_user(struct chat *chat, struct slice user) { (void)chat; (void)user; }
 
 static void setup(void)
 {
@@ -181,7 +178,7 @@ Test(sweep, queues_what_is_due_and_tells_the_devices)
 	saw.ended = "000000000000000000000001";
 	run_until(1);
 	cr_expect_eq(saw.queued, 2);
-	cr_expect_eq(saw.pokes, 1, "not for the ended match; once a user");
+	cr_expect_eq(saw.pokes, 2, "not for the ended match");
 	cr_assert_eq(saw.nowes, 1);
 	cr_expect_str_eq(saw.owes[0].id, saw.ended);
 	cr_expect_eq(saw.owes[0].owe, 0);
