@@ -13,6 +13,7 @@
 /* Devices with a query out: a mass reconnect does not storm the store. */
 #define ASKING_MAX 64
 #define HELD_MAX 256
+#define UNSETTLED_MAX 400	/* and a page: the store gives 500 at a time */
 #define BRIEF_US 100000
 /* CONNECT is answered by then, whatever the store does. */
 #define OPENING_MS 5000
@@ -85,8 +86,8 @@ void catch_up_drop(struct device *d)
 static void begin(struct catch_up *u, enum catch_up_phase phase)
 {
 	u->phase = phase;
-	u->after_pos = 0;
-	u->after_id[0] = '\0';
+	u->given = u->settled = (struct row_at){ 0 };
+	u->unsettled = 0;
 }
 
 static void once_more(struct catch_up *u, bool receipts)
@@ -304,7 +305,7 @@ static void on_rows(void *arg, int err, const struct message *rows, size_t n)
 		want(u);
 		return;
 	}
-	a->more = n >= CATCH_UP_PAGE;
+	a->more = n >= a->limit;
 	if (u->phase == CATCH_UP_OPENING && a->more) {
 		u->phase = CATCH_UP_COUNTING;
 		asking_end(a);
@@ -320,6 +321,25 @@ static void on_rows(void *arg, int err, const struct message *rows, size_t n)
 	catch_up_page_run(a);
 }
 
+/* A page begins behind what was given; but a row that was stored since may belong
+ * before that (its pos is older than its commit, and a burst's rows run ahead of
+ * the time), and its stream must not go on without it. So what is that new is
+ * read again, in one look with what follows: within a look no stream has a hole,
+ * and repeats are known. Who is sent hundreds a minute meanwhile goes on without. */
+static void place_page(struct catch_up *u, struct asking *a,
+		       struct store_missed *q)
+{
+	if (u->unsettled > UNSETTLED_MAX) {
+		u->settled = u->given;
+		u->unsettled = 0;
+	}
+	q->after_pos = u->settled.pos;
+	memcpy(q->after_id, u->settled.id, sizeof(q->after_id));
+	q->limit = a->limit = CATCH_UP_PAGE + u->unsettled;
+	u->unsettled = 0;	/* counted again */
+	a->settled_us = cluster_now_us() - EMIT_SETTLED_US;
+}
+
 static void ask(struct catch_up *u)
 {
 	struct chat *c = u->d->chat;
@@ -327,11 +347,9 @@ static void ask(struct catch_up *u)
 	struct store_missed q = {
 		.user_id = u->d->user->id,
 		.since = u->brief ? 0 : u->floor,
-		.after_pos = u->after_pos,
-		.limit = CATCH_UP_PAGE,
 	};
 
-	memcpy(q.after_id, u->after_id, sizeof(q.after_id));
+	place_page(u, a, &q);
 	a->d = device_ref(u->d);
 	u->asking = a;
 	c->catch_ups->asking++;

@@ -9,6 +9,12 @@
 
 #define CATCH_UP_PAGE 100
 
+/* A row, by where it comes in a query's order. */
+struct row_at {
+	int64_t pos;		/* of receipts: chg */
+	char id[MESSAGE_ID_LEN + 1];
+};
+
 enum catch_up_phase {
 	CATCH_UP_OPENING,	/* CONNECT is not answered: may it recover? */
 	CATCH_UP_COUNTING,	/* the same; its first page was full */
@@ -34,7 +40,9 @@ struct asking {
 		LOOK_NONE, LOOK_CALLING, LOOK_AWAY, LOOK_DONE, LOOK_FAILED
 	} look;
 	bool live;
+	unsigned limit;
 	bool more;		/* there may be rows behind these */
+	int64_t settled_us;	/* all up to here was in the store when asked */
 	size_t n, i;		/* rows[i]: the next */
 	struct message **rows;	/* owned */
 };
@@ -53,8 +61,9 @@ struct catch_up {
 	int64_t floor;		/* all from here on is looked at */
 	int64_t from_us;	/* what was over by then is not its business; 0:
 				 * it recovers, all is */
-	int64_t after_pos;	/* the last row given */
-	char after_id[MESSAGE_ID_LEN + 1];
+	struct row_at given;	/* the last row given */
+	struct row_at settled;	/* the same, but none will turn up before it */
+	unsigned unsettled;	/* rows from there to the last one given */
 	size_t written;		/* bytes, not yet confirmed */
 	struct asking *asking;
 	struct list held;

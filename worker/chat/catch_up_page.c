@@ -55,6 +55,11 @@ static void has_it(struct device *d, const struct emission *e)
 				   clock_mono_us());
 }
 
+static struct slice text(const char *s)
+{
+	return (struct slice){ s, strlen(s) };
+}
+
 static void give_message(struct catch_up *u, const struct message *m)
 {
 	struct device *d = u->d;
@@ -67,6 +72,10 @@ static void give_message(struct catch_up *u, const struct message *m)
 	};
 	const struct held *live;
 
+	/* As of a copy that comes live: his next must come after it (M0). */
+	if (own)
+		streams_raise(&d->chat->streams, text(m->sender_id),
+			      text(m->match_id), m->sent_at_ms);
 	live = find_held(u, &e.at);
 	if (live != NULL && live->n == 0) {	/* it sent this itself */
 		seen_note(&d->seen, &e.at, u->floor);
@@ -136,10 +145,19 @@ static void give(struct catch_up *u, struct asking *a)
 	}
 }
 
-static void note_given(struct catch_up *u, const struct message *last)
+static void note_given(struct catch_up *u, const struct asking *a)
 {
-	u->after_pos = u->phase == CATCH_UP_RECEIPTS ? last->chg : last->pos;
-	memcpy(u->after_id, last->id, sizeof(u->after_id));
+	const struct message *last = a->rows[a->i - 1];
+	bool receipts = u->phase == CATCH_UP_RECEIPTS;
+
+	u->given.pos = receipts ? last->chg : last->pos;
+	memcpy(u->given.id, last->id, sizeof(u->given.id));
+	u->unsettled++;
+	/* Receipts that come later are sent at once, whatever is read here. */
+	if (receipts || last->pos <= a->settled_us) {
+		u->settled = u->given;
+		u->unsettled = 0;
+	}
 }
 
 static void on_match(void *arg, int err, const struct match *m)
@@ -169,7 +187,7 @@ static void give_looked_up(struct catch_up *u, struct asking *a)
 		give(u, a);
 	else
 		a->i++;
-	note_given(u, a->rows[a->i - 1]);
+	note_given(u, a);
 	a->look = LOOK_NONE;
 }
 

@@ -5,10 +5,6 @@
 #include "common/base/clock.h"
 #include "worker/chat/catch_up.h"
 
-/* How late a message may be committed and published (M6): store operations end
- * within 30 s, and the clocks of workers differ by little. */
-#define SETTLED_US (60 * 1000000LL)
-
 static struct slice text(const char *s)
 {
 	return (struct slice){ s, strlen(s) };
@@ -39,7 +35,7 @@ int64_t emit_floor_settled(const struct device *d)
 
 	if (whole < since)
 		whole = since;
-	return whole > SETTLED_US ? whole - SETTLED_US : 0;
+	return whole > EMIT_SETTLED_US ? whole - EMIT_SETTLED_US : 0;
 }
 
 int64_t emit_floor(const struct device *d)

@@ -7,6 +7,10 @@
 #include "worker/chat/chat.h"
 #include "worker/chat/seen.h"
 
+/* How late a message may be committed and published (M6): store operations end
+ * within 30 s, and the clocks of workers differ by little. */
+#define EMIT_SETTLED_US (60 * 1000000LL)
+
 /* A message as a device is sent it. */
 struct emission {
 	struct slice frame;	/* whole: "42[…]"; the offset is put in */

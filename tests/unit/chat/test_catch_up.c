@@ -171,6 +171,7 @@ static void setup(void)
 	c.conf = (struct chat_conf){ .recovery_events = 150,
 				     .catch_up_bytes = 100000 };
 	users_init(&c.users);
+	streams_init(&c.streams, 10);
 	catch_up_init(&c);
 	ben = device();
 }
@@ -204,6 +205,7 @@ static void teardown(void)
 	cr_expect_eq(stats_get(STAT_catching_up), 0);
 	catch_up_free(&c);
 	users_free(&c.users);
+	streams_free(&c.streams);
 	buf_free(&c.scratch);
 	buf_free(&c.offset);
 	loop_free(&c.loop);
@@ -221,10 +223,18 @@ static bool is_missed(const struct message *m, const struct store_missed *q)
 	       ((mine && m->delivered_at_ms == 0) || m->pos > q->since);
 }
 
+static int by_pos(const void *a, const void *b)
+{
+	const struct message *m = a, *n = b;
+
+	return m->pos != n->pos ? (m->pos > n->pos) - (m->pos < n->pos) :
+				  strcmp(m->id, n->id);
+}
+
 static void answer(void)
 {
 	enum asked what = asked.what;
-	struct message rows[CATCH_UP_PAGE];
+	static struct message rows[ROWS_MAX];
 	struct store_missed q = asked.q;
 	size_t n = 0, all = 0;
 
@@ -239,9 +249,13 @@ static void answer(void)
 				  is_missed(&db[i], &q);
 
 		all += in;
-		if (in && n < q.limit && n < CATCH_UP_PAGE)
+		if (in)
 			rows[n++] = db[i];
 	}
+	qsort(rows, n, sizeof(rows[0]), by_pos);
+	cr_assert_leq(q.limit, 500, "what the store allows");
+	if (n > q.limit)
+		n = q.limit;
 	if (what == COUNT)
 		((store_count_cb *)asked.cb)(asked.arg, 0, all);
 	else
@@ -343,6 +357,57 @@ Test(catch_up, too_much_live_is_read_from_the_store)
 	cr_expect_leq(ben->catch_up->nheld, 256);
 	settle();
 	sent_rows(0, 600);
+}
+
+/* A burst's rows run ahead of the time; what somebody else sends while one page
+ * of them is read has a pos before its end. */
+Test(catch_up, what_is_stored_behind_a_page_comes_before_what_follows_it)
+{
+	size_t first, second;
+
+	for (int i = 0; i < 150; i++)
+		row(0, NOW_US + i * 1000);
+	connect_ben();
+	for (int i = 0; i < 2; i++) {
+		catch_up_pump(c.catch_ups);
+		answer();
+	}
+	cr_expect_eq(nsent, 100);
+	first = nrows;
+	row(0, NOW_US + 20000)->src = "h:b:2";
+	cr_expect_eq(live(&db[first]), EMIT_HELD);
+	second = nrows;
+	row(0, NOW_US + 200000)->src = "h:b:2";	/* on its way */
+	settle();
+	cr_assert_eq(nsent, 152);
+	cr_expect_str_eq(strchr(sent[100], ' ') + 1, ids[first]);
+	cr_expect_str_eq(strchr(sent[151], ' ') + 1, ids[second]);
+	cr_expect_eq(live(&db[second]), EMIT_REPEAT);
+	cr_expect_eq(live(&db[first]), EMIT_REPEAT);
+}
+
+/* As many as that within a minute are not read again and again. */
+Test(catch_up, a_great_burst_comes_to_its_end)
+{
+	for (int i = 0; i < 990; i++)
+		row(0, NOW_US + i);
+	connect_ben();
+	settle();
+	sent_rows(0, 989);
+}
+
+/* Whoever sees what his other device sent may send next: behind it (M0). */
+Test(catch_up, own_messages_raise_what_is_sent_next)
+{
+	struct stream *st = stream_get(&c.streams, "ben", "m1");
+
+	row(1, NOW_US + 1000000);
+	ben->accepted = true;
+	catch_up_start(ben, true);
+	settle();
+	sent_rows(0, 0);
+	cr_expect_eq(stream_next_ms(st, NOW_US / 1000),
+		     NOW_US / 1000 + 1001);
 }
 
 /* Another device has confirmed some of what is held here. */
