@@ -188,7 +188,8 @@ void message_store_set_owe(struct message_store *s, const char *id,
 	snprintf(one[0], sizeof(one[0]), "%s", id);
 	q->cb.done = cb;
 	store_request_ids(q, (const char(*)[MESSAGE_ID_LEN + 1])one, 1);
-	q->op.owe = owe_us;
+	memcpy(q->owe.id, one[0], sizeof(q->owe.id));
+	q->owe.owe_us = owe_us;
 	store_request_start(q);
 }
 

@@ -157,7 +157,8 @@ struct store_page {
 void message_store_history(struct message_store *s, const struct store_page *p,
 			   store_rows_cb *cb, void *arg);
 /* SET owe = owe_us WHERE id = id AND deliveredAt IS NULL AND owe <> 0 (M4).
- * err 0 whether or not the row still owed. */
+ * err 0 whether or not the row still owed. Grouped as delivered: of two calls of
+ * one turn for one id either may hold. */
 void message_store_set_owe(struct message_store *s, const char *id,
 			   int64_t owe_us, void (*cb)(void *arg, int err),
 			   void *arg);

@@ -67,6 +67,11 @@ void store_batch_done(struct store_batch *b, int err);
 /* Newest rows of a user that OP_UNREAD looks at. */
 #define STORE_UNREAD_SCAN 5000
 
+struct store_owe {
+	char id[MESSAGE_ID_LEN + 1];
+	int64_t owe_us;
+};
+
 struct store_op {
 	enum store_op_kind kind;
 	int64_t due_us;			/* monotonic */
@@ -74,9 +79,10 @@ struct store_op {
 	const char *match_id;		/* LAST_SENT, READ */
 	const struct store_confirm *calls;	/* DELIVERED: one or more, READ: one */
 	size_t ncalls;
-	const char (*ids)[MESSAGE_ID_LEN + 1];	/* GET: n, SET_OWE: one */
+	const char (*ids)[MESSAGE_ID_LEN + 1];	/* GET */
 	size_t nids;
-	int64_t owe;			/* SET_OWE */
+	const struct store_owe *owes;	/* SET_OWE: one or more, by id */
+	size_t nowes;
 	const struct store_missed *missed;	/* MISSED: one or more */
 	size_t nmissed;
 	const struct store_missed *one;	/* RECEIPTS, MISSED_COUNT (user, since) */

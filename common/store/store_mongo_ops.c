@@ -3,8 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/mem.h"
 #include "common/store/store_mongo_doc.h"
 #include "common/store/store_mongo.h"
+
+typedef char message_id[MESSAGE_ID_LEN + 1];
 
 static void append_oid(bson_t *array, size_t i, const char *id)
 {
@@ -89,29 +92,6 @@ static int get(struct mongo_job *job, mongoc_collection_t *c)
 	return err;
 }
 
-static int set_owe(struct mongo_job *job, mongoc_collection_t *c)
-{
-	bson_t filter = BSON_INITIALIZER, opts = BSON_INITIALIZER, reply;
-	bson_t *update = BCON_NEW("$set", "{", "owe", BCON_INT64(job->op->owe),
-				  "}");
-	bson_error_t error = { 0 };
-	bool ok;
-	int err;
-
-	filter_ids(&filter, job->op->ids, 1);
-	BCON_APPEND(&filter, "deliveredAt", BCON_NULL, "owe", "{", "$ne",
-		    BCON_INT64(0), "}");
-	mongoc_write_concern_append(job->be->durable, &opts);
-	ok = mongoc_collection_update_one(c, &filter, update, &opts, &reply,
-					  &error);
-	err = mongo_write_result(job, ok, &reply, &error);
-	bson_destroy(&reply);
-	bson_destroy(&filter);
-	bson_destroy(&opts);
-	bson_destroy(update);
-	return err;
-}
-
 /* A write of one row may be sent again by the driver, of several not. */
 static void add_update(mongoc_bulk_operation_t *bulk, size_t nids,
 		       const bson_t *filter, const bson_t *update)
@@ -154,6 +134,54 @@ static mongoc_bulk_operation_t *bulk_new(struct mongo_job *job,
 	bulk = mongoc_collection_create_bulk_operation_with_opts(c, &opts);
 	bson_destroy(&opts);
 	return bulk;
+}
+
+static int by_owe(const void *a, const void *b)
+{
+	const struct store_owe *x = a, *y = b;
+
+	return x->owe_us < y->owe_us ? -1 : x->owe_us > y->owe_us;
+}
+
+static void add_owe(mongoc_bulk_operation_t *bulk, const struct store_owe *owes,
+		    size_t n)
+{
+	message_id *ids = mem_alloc(n * sizeof(ids[0]));
+	bson_t filter = BSON_INITIALIZER;
+	bson_t *update = BCON_NEW("$set", "{", "owe",
+				  BCON_INT64(owes[0].owe_us), "}");
+
+	for (size_t i = 0; i < n; i++)
+		memcpy(ids[i], owes[i].id, sizeof(ids[i]));
+	filter_ids(&filter, (const message_id *)ids, n);
+	BCON_APPEND(&filter, "deliveredAt", BCON_NULL, "owe", "{", "$ne",
+		    BCON_INT64(0), "}");
+	add_update(bulk, n, &filter, update);
+	bson_destroy(&filter);
+	bson_destroy(update);
+	free(ids);
+}
+
+/* Most are put off to the same time. */
+static int set_owe(struct mongo_job *job, mongoc_collection_t *c)
+{
+	mongoc_bulk_operation_t *bulk = bulk_new(job, c, false);
+	const size_t n = job->op->nowes;
+	struct store_owe *owes = mem_alloc(n * sizeof(owes[0]));
+	int64_t modified;
+	int err;
+
+	memcpy(owes, job->op->owes, n * sizeof(owes[0]));
+	qsort(owes, n, sizeof(owes[0]), by_owe);
+	for (size_t i = 0, k; i < n; i = k) {
+		for (k = i + 1; k < n && owes[k].owe_us == owes[i].owe_us; k++)
+			;
+		add_owe(bulk, &owes[i], k - i);
+	}
+	free(owes);
+	err = bulk_updates(job, bulk, &modified);
+	mongoc_bulk_operation_destroy(bulk);
+	return err;
 }
 
 static void add_delivered(mongoc_bulk_operation_t *bulk,

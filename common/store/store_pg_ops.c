@@ -62,7 +62,9 @@ static const struct pg_stmt mark_read = {
 
 static const struct pg_stmt set_owe = {
 	.name = "store_set_owe",
-	.sql = "UPDATE messages m SET owe = $2::bigint WHERE m.id = $1 AND "
+	.sql = "UPDATE messages m SET owe = u.owe "
+	       "FROM unnest($1::text[], $2::bigint[]) AS u (id, owe) "
+	       "WHERE m.id = ANY($1::text[]) AND m.id = u.id AND "
 	       UNDELIVERED " AND " OWING,
 	.nparams = 2,
 };
@@ -213,12 +215,28 @@ static void send_read(struct call *c)
 	buf_free(&ids);
 }
 
+static void send_owe(struct call *c)
+{
+	const struct store_op *op = c->op;
+	struct buf ids = { 0 }, owes = { 0 };
+
+	for (size_t i = 0; i < op->nowes; i++) {
+		pg_array_add(&ids, op->owes[i].id, MESSAGE_ID_LEN);
+		store_pg_add_int(&owes, op->owes[i].owe_us);
+	}
+	pg_array_end(&ids);
+	pg_array_end(&owes);
+	pg_query(c->be->ops.pg, &set_owe,
+		 (const char *const[]){ ids.p, owes.p }, on_op, c);
+	buf_free(&ids);
+	buf_free(&owes);
+}
+
 static void send_op(struct call *c)
 {
 	const struct store_op *op = c->op;
 	struct pg *pg = c->be->ops.pg;
 	struct buf ids = { 0 };
-	char owe[24];
 
 	switch (op->kind) {
 	case OP_LAST_SENT:
@@ -239,9 +257,7 @@ static void send_op(struct call *c)
 		buf_free(&ids);
 		return;
 	case OP_SET_OWE:
-		snprintf(owe, sizeof(owe), "%lld", (long long)op->owe);
-		pg_query(pg, &set_owe, (const char *const[]){ op->ids[0], owe },
-			 on_op, c);
+		send_owe(c);
 		return;
 	default:
 		return;

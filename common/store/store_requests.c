@@ -7,7 +7,7 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 
-/* Of one statement for several callers: ids that it confirms, and rows that it
+/* Of one statement for several callers: ids that it changes, and rows that it
  * may report. */
 #define GROUP_IDS_MAX 1000
 #define GROUP_ROWS_MAX 10000
@@ -31,6 +31,7 @@ struct group {
 	struct store_op op;
 	struct store_confirm *calls;
 	struct store_missed *missed;
+	struct store_owe *owes;
 	struct store_request **reqs;
 	size_t n;
 };
@@ -45,20 +46,28 @@ struct store_requests {
 	struct list ready;	/* to be handed over at the end of the turn */
 	struct grouped confirms;
 	struct grouped missed;
+	struct grouped owes;
 	struct task hand_over;
 };
 
 static struct grouped *grouped_of(struct store_requests *s,
 				  enum store_op_kind kind)
 {
-	if (kind == OP_DELIVERED)
+	switch (kind) {
+	case OP_DELIVERED:
 		return &s->confirms;
-	return kind == OP_MISSED ? &s->missed : NULL;
+	case OP_MISSED:
+		return &s->missed;
+	case OP_SET_OWE:
+		return &s->owes;
+	default:
+		return NULL;
+	}
 }
 
 static size_t weight(const struct store_request *q)
 {
-	return q->op.kind == OP_DELIVERED ? q->nids : q->missed.limit;
+	return q->op.kind == OP_MISSED ? q->missed.limit : q->nids;
 }
 
 static void answer(struct store_request *q, int err)
@@ -130,6 +139,7 @@ static void group_free(struct group *g)
 	store_rows_free(&g->op.rows);
 	free(g->calls);
 	free(g->missed);
+	free(g->owes);
 	free(g->reqs);
 	free(g);
 }
@@ -140,9 +150,33 @@ static void group_add(struct group *g, struct store_request *q)
 		g->op.due_us = q->op.due_us;
 	if (q->op.kind == OP_DELIVERED)
 		g->calls[g->n] = q->call;
+	else if (q->op.kind == OP_SET_OWE)
+		g->owes[g->n] = q->owe;
 	else
 		g->missed[g->n] = q->missed;
 	g->reqs[g->n++] = q;
+}
+
+static int by_id(const void *a, const void *b)
+{
+	const struct store_owe *x = a, *y = b;
+
+	return strcmp(x->id, y->id);
+}
+
+static void group_op(struct group *g, enum store_op_kind kind)
+{
+	g->op.kind = kind;
+	g->op.calls = g->calls;
+	g->op.missed = g->missed;
+	g->op.owes = g->owes;
+	if (kind == OP_DELIVERED)
+		g->op.ncalls = g->n;
+	else if (kind == OP_SET_OWE)
+		g->op.nowes = g->n;
+	else
+		g->op.nmissed = g->n;
+	qsort(g->owes, g->op.nowes, sizeof(g->owes[0]), by_id);
 }
 
 /* What is queued while a group is out is the next group: the more there is
@@ -167,15 +201,13 @@ static void group_start(struct store_requests *s, enum store_op_kind kind)
 	g->of = of;
 	g->calls = mem_alloc(n * sizeof(g->calls[0]));
 	g->missed = mem_alloc(n * sizeof(g->missed[0]));
+	g->owes = mem_alloc(n * sizeof(g->owes[0]));
 	g->reqs = mem_alloc(n * sizeof(g->reqs[0]));
-	g->op.kind = kind;
 	g->op.due_us = INT64_MAX;
 	while (g->n < n)
 		group_add(g, LIST_ENTRY(list_shift(&of->waiting),
 					struct store_request, wait));
-	g->op.calls = g->calls;
-	g->op.missed = g->missed;
-	*(kind == OP_DELIVERED ? &g->op.ncalls : &g->op.nmissed) = n;
+	group_op(g, kind);
 	of->out = true;
 	s->conf.run(s->conf.arg, &g->op);
 }
@@ -202,7 +234,8 @@ void store_op_done(struct store_op *op, int err)
 {
 	struct store_request *q;
 
-	if (op->kind == OP_DELIVERED || op->kind == OP_MISSED) {
+	if (op->kind == OP_DELIVERED || op->kind == OP_MISSED ||
+	    op->kind == OP_SET_OWE) {
 		group_done(CONTAINER_OF(op, struct group, op), err);
 		return;
 	}
@@ -228,6 +261,7 @@ static void on_hand_over(void *arg)
 		s->conf.run(s->conf.arg, &q->op);
 	}
 	group_start(s, OP_DELIVERED);
+	group_start(s, OP_SET_OWE);
 	group_start(s, OP_MISSED);
 }
 
@@ -316,8 +350,10 @@ struct store_requests *store_requests_new(struct loop *l,
 	list_init(&s->ready);
 	list_init(&s->confirms.waiting);
 	list_init(&s->missed.waiting);
+	list_init(&s->owes.waiting);
 	s->confirms.weight_max = GROUP_IDS_MAX;
 	s->missed.weight_max = GROUP_ROWS_MAX;
+	s->owes.weight_max = GROUP_IDS_MAX;
 	task_init(&s->hand_over, LOOP_WORK, on_hand_over, s);
 	deadlines_init(&s->deadlines, l, conf->timeout_ms, on_expired, s);
 	return s;

@@ -31,6 +31,7 @@ struct store_request {
 	struct store_op op;
 	struct store_confirm call;
 	struct store_missed missed;
+	struct store_owe owe;
 	struct store_page page;
 	char *match_id;
 	char *user_id;

@@ -334,6 +334,39 @@ Test(reads, due)
 	scene_free(&c);
 }
 
+/* What one turn sets is one statement: times of their own, and shared ones. */
+Test(reads, owe_of_many_at_once)
+{
+	static const struct row rows[] = {
+		/* a */ { .pos = 1, .owe = 1 },
+		/* b */ { .pos = 2, .owe = 1 },
+		/* c */ { .pos = 3, .owe = 1 },
+		/* d */ { .pos = 4, .owe = 1 },
+		/* e */ { .pos = 5, .owe = 1, .delivered = 1 },
+		/* f */ { .pos = 6 },
+	};
+	static const int64_t owe[ARRAY_SIZE(rows)] = { 7, 5, 7, 0, 7, 7 };
+	static const int64_t want[ARRAY_SIZE(rows)] = { 7, 5, 7, 0, 1, 0 };
+	struct scene c = scene_new(rows, ARRAY_SIZE(rows));
+	struct last set[ARRAY_SIZE(rows)] = { 0 };
+
+	for (size_t i = 0; i < c.n; i++)
+		message_store_set_owe(c.s, row_id(&c, i),
+				      owe[i] != 0 ? c.t0 + owe[i] : 0, on_done,
+				      &set[i]);
+	for (size_t i = 0; i < c.n; i++) {
+		struct message *m;
+
+		WAIT_FOR(c.l, set[i].done);
+		cr_expect_eq(set[i].err, 0);
+		m = get_one(c.l, c.s, row_id(&c, i));
+		cr_expect_eq(m->owe, want[i] != 0 ? c.t0 + want[i] : 0,
+			     "row %zu: %lld", i, (long long)(m->owe - c.t0));
+		free(m);
+	}
+	scene_free(&c);
+}
+
 /* One more question; what is not of this scene is left out. */
 static void ask_due(struct scene *c, int64_t now, struct got *g)
 {

@@ -2,6 +2,8 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "common/base/mem.h"
 #include "common/store/store_requests.h"
@@ -133,6 +135,46 @@ Test(requests, of_one_turn_and_of_a_group_out)
 }
 
 /* A statement reports 10,000 rows at most. */
+static void on_set(void *arg, int err)
+{
+	on_rows(arg, err, NULL, 0);
+}
+
+/* What is set in one turn is one statement, in order of id: the workers that
+ * set the same rows lock them in the same order. */
+Test(requests, owes_of_one_turn)
+{
+	static const int order[] = { 3, 1, 2 };
+	struct asker a[ARRAY_SIZE(order)] = { 0 };
+	struct store_op *op;
+
+	start(5000);
+	for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
+		struct store_request *q =
+			store_request_new(requests, OP_SET_OWE, 1, &a[i]);
+		char id[1][MESSAGE_ID_LEN + 1];
+
+		q->cb.done = on_set;
+		snprintf(id[0], sizeof(id[0]), "%024d", order[i]);
+		store_request_ids(q, (const char(*)[MESSAGE_ID_LEN + 1])id, 1);
+		memcpy(q->owe.id, id[0], sizeof(q->owe.id));
+		q->owe.owe_us = 10 * order[i];
+		store_request_start(q);
+	}
+	loop_turn(loop, 1);
+	cr_assert_eq(nout, 1);
+	op = shift();
+	cr_assert_eq(op->nowes, 3);
+	for (int i = 0; i < 3; i++) {
+		cr_expect_eq(atoi(op->owes[i].id), i + 1);
+		cr_expect_eq(op->owes[i].owe_us, 10 * (i + 1));
+	}
+	store_op_done(op, -ECONNRESET);
+	for (size_t i = 0; i < ARRAY_SIZE(a); i++)
+		cr_expect_eq(a[i].err, -ECONNRESET);
+	stop();
+}
+
 Test(requests, groups_are_bounded)
 {
 	static struct asker a[50];
