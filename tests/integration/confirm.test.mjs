@@ -34,7 +34,7 @@ await suite({ chat: { delivery_timeout: '2s', offline_grace: '300ms' } }, {
     const third = await ca.send(match, 'three');
     await eventually(() => cb.frames.filter(isMessage).length === 3, 'all three');
     await received(cb, 'f'.repeat(24));	// a round trip, a ping or not meanwhile
-    await c.pushed(b, 2);	// neither is confirmed
+    await c.pushed(b, 2, 10000);	// neither is confirmed
     assert.equal(ca.all('message:delivered').length, 1);
     assert.deepEqual(await received(cb, third.messageId, second.messageId, third.messageId), { ok: true });
     await ca.gotMany(3, 'message:delivered');
@@ -128,7 +128,7 @@ await suite({ chat: { delivery_timeout: '2s', offline_grace: '300ms' } }, {
     p.close();
     const { messageId } = await ca.send(match, 'x');
     await gone;
-    await c.pushed(b);
+    await c.pushed(b, 1, 10000);
     assert.deepEqual(ca.all('message:delivered'), []);
     assert.deepEqual((await c.store.messages(match)).map((r) => [r.id, r.deliveredAt]), [[messageId, null]]);
   },
