@@ -16,6 +16,8 @@
 #include "worker/directory.h"
 
 #define READ_MAX 100
+/* What was read so long ago may have been confirmed since. */
+#define FRESH_MS 200
 
 struct due {
 	struct list node;
@@ -26,6 +28,8 @@ struct due {
 struct pushing {
 	struct chat *c;
 	struct message *m;	/* owned */
+	int64_t read_ms;
+	char *name;		/* the sender's, or NULL; while m is read again */
 	void (*done)(void *arg, int err);
 	void *arg;
 };
@@ -35,6 +39,7 @@ static void end(struct pushing *p, int err)
 	if (p->done != NULL)
 		p->done(p->arg, err);
 	free(p->m);
+	free(p->name);
 	free(p);
 }
 
@@ -60,10 +65,8 @@ static void on_added(void *arg, int err)
 			      on_owe_set, p);
 }
 
-/* A push without a name is better than none. */
-static void on_name(void *arg, int err, const char *name)
+static void add(struct pushing *p, const char *name)
 {
-	struct pushing *p = arg;
 	struct chat *c = p->c;
 	const struct message *m = p->m;
 	int64_t now = cluster_now_ms();
@@ -71,29 +74,63 @@ static void on_name(void *arg, int err, const char *name)
 		.user_id = m->recipient_id,
 		.match_id = m->match_id,
 		.sender_id = m->sender_id,
-		.sender_name = err == 0 && name[0] != '\0' ? name : NULL,
+		.sender_name = name,
 		.content = m->content,
 		.message_id = m->id,
 		.queued_at_ms = now,
 		.expires_at_ms = now + c->conf.push_ttl_ms,
 	};
 
-	if (c->down) {
-		end(p, -ECANCELED);
-		return;
-	}
 	buf_clear(&c->scratch);
 	push_event_new_message(&c->scratch, &e);
 	push_queue_add(c->push, m->id, m->recipient_id, buf_slice(&c->scratch),
 		       on_added, p);
 }
 
-void push_enqueue(struct chat *c, const struct message *m,
+static bool is_due(const struct message *m)
+{
+	return m->delivered_at_ms == 0 && m->owe != 0;
+}
+
+static void on_refreshed(void *arg, int err, const struct message *rows, size_t n)
+{
+	struct pushing *p = arg;
+
+	if (p->c->down)
+		err = -ECANCELED;
+	if (err == 0 && n > 0 && is_due(&rows[0]))
+		add(p, p->name);
+	else
+		end(p, err);
+}
+
+/* A push without a name is better than none. */
+static void on_name(void *arg, int err, const char *name)
+{
+	struct pushing *p = arg;
+	struct chat *c = p->c;
+	char id[1][MESSAGE_ID_LEN + 1];
+
+	if (err != 0 || name[0] == '\0')
+		name = NULL;
+	if (c->down) {
+		end(p, -ECANCELED);
+	} else if (clock_mono_ms() - p->read_ms < FRESH_MS) {
+		add(p, name);
+	} else {
+		p->name = name != NULL ? mem_strdup(name) : NULL;
+		memcpy(id[0], p->m->id, sizeof(id[0]));
+		message_store_get(c->store, (const char(*)[MESSAGE_ID_LEN + 1])id,
+				  1, on_refreshed, p);
+	}
+}
+
+void push_enqueue(struct chat *c, const struct message *m, int64_t read_ms,
 		  void (*done)(void *arg, int err), void *arg)
 {
 	struct pushing *p = mem_alloc(sizeof(*p));
 
-	*p = (struct pushing){ c, message_dup(m), done, arg };
+	*p = (struct pushing){ c, message_dup(m), read_ms, NULL, done, arg };
 	directory_name(c->directory, m->sender_id, on_name, p);
 }
 
@@ -105,8 +142,8 @@ static void on_read_again(void *arg, int err, const struct message *rows,
 	if (err != 0)
 		return;		/* the rows still owe */
 	for (size_t i = 0; i < n; i++)
-		if (rows[i].delivered_at_ms == 0 && rows[i].owe != 0)
-			push_enqueue(c, &rows[i], NULL, NULL);
+		if (is_due(&rows[i]))
+			push_enqueue(c, &rows[i], clock_mono_ms(), NULL, NULL);
 }
 
 /* All that fell due in one turn is read in one go. */

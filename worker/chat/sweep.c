@@ -185,7 +185,7 @@ static void on_match(void *arg, int err, const struct match *m)
 		/* It may be that nobody ever told any device: a worker died,
 		 * or Redis lost the envelope. */
 		route_found(c, r->m, NULL);
-		push_enqueue(c, r->m, on_queued, r);
+		push_enqueue(c, r->m, r->s->asked_ms, on_queued, r);
 	}
 }
 

@@ -181,16 +181,49 @@ Test(push_due, tells_how_it_went)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		done = 1;
 		saw.owe_err = rows[i].owe;
-		push_enqueue(&c, &m, on_done, &done);
+		push_enqueue(&c, &m, clock_mono_ms(), on_done, &done);
 		saw.name(saw.name_arg, 0, "Anna");
 		cr_expect_eq(done, 1);
 		saw.pushed(saw.pushed_arg, rows[i].add);
 		cr_expect_eq(done, rows[i].done);
 	}
-	push_enqueue(&c, &m, on_done, &done);
+	push_enqueue(&c, &m, clock_mono_ms(), on_done, &done);
 	c.down = true;
 	saw.name(saw.name_arg, -EAGAIN, NULL);
 	cr_expect_eq(done, -ECANCELED);
+}
+
+/* The directory stood still for a while: confirmed or not, meanwhile? */
+Test(push_due, read_again_when_it_took_long)
+{
+	static const struct {
+		int64_t owe, delivered_at_ms;
+		int err, pushes, done;
+	} rows[] = {
+		{ 1, 0, 0, 1, 0 }, { 1, 1, 0, 0, 0 }, { 0, 0, 0, 0, 0 },
+		{ 1, 0, -ETIMEDOUT, 0, -ETIMEDOUT },
+	};
+	struct message m = { .match_id = "m1", .sender_id = "anna",
+			     .recipient_id = "ben", .content = SLICE("hi") };
+	int done;
+
+	memcpy(m.id, ID, sizeof(ID));
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		memset(&saw, 0, sizeof(saw));
+		done = 1;
+		push_enqueue(&c, &m, clock_mono_ms() - 200, on_done, &done);
+		saw.name(saw.name_arg, 0, "Anna");
+		expect_asked(1, 1, 0, 0);
+		m.owe = rows[i].owe;
+		m.delivered_at_ms = rows[i].delivered_at_ms;
+		saw.rows(saw.rows_arg, rows[i].err, &m, rows[i].err == 0);
+		expect_asked(1, 1, rows[i].pushes, 0);
+		if (rows[i].pushes > 0) {
+			cr_expect_not_null(strstr(saw.json, "\"Anna\""));
+			saw.pushed(saw.pushed_arg, 0);
+		}
+		cr_expect_eq(done, rows[i].done, "%zu", i);
+	}
 }
 
 Test(push_due, many_are_read_in_one_go)

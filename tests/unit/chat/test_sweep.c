@@ -110,12 +110,12 @@ void directory_match(struct directory *d, const char *id, directory_match_cb *cb
 	cb(arg, saw.match_err, saw.match_err == 0 ? &m : NULL);
 }
 
-void push_enqueue(struct chat *chat, const struct message *m,
+void push_enqueue(struct chat *chat, const struct message *m, int64_t read_ms,
 		  void (*done)(void *arg, int err), void *arg)
 {
 	int err = saw.queue_err;
 
-	(void)chat;
+	(void)chat; (void)read_ms;
 	if (saw.refused != NULL && strcmp(saw.refused, m->id) == 0)
 		err = -EREMOTEIO;
 	saw.queued += err == 0;
