@@ -11,6 +11,7 @@ common_libprotocol_a_SOURCES = \
 	common/protocol/ids.c common/protocol/ids.h \
 	common/protocol/iso_time.c common/protocol/iso_time.h \
 	common/protocol/json_out.c common/protocol/json_out.h \
+	common/protocol/msgpack_claims.c common/protocol/msgpack_claims.h \
 	common/protocol/proxy_header.c common/protocol/proxy_header.h \
 	common/protocol/push_event.c common/protocol/push_event.h \
 	common/protocol/sio_packet.c common/protocol/sio_packet.h \

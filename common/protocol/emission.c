@@ -11,6 +11,7 @@
 #include "common/base/mem.h"
 #include "common/base/utf8.h"
 #include "common/protocol/json_out.h"
+#include "common/protocol/msgpack_claims.h"
 
 /* socket.io-parser and the adapter */
 #define PACKET_EVENT 2
@@ -300,6 +301,8 @@ int emission_decode(struct slice msg, struct emission_to *to, struct buf *frame)
 	*to = (struct emission_to){ 0 };
 	if (msg.n > EMISSION_MAX)
 		return -EMSGSIZE;
+	if (!msgpack_claims_fit(msg))
+		return -EBADMSG;
 	buf_reserve(&to->text, msg.n);
 	msgpack_unpacked_init(&u);
 	if (msgpack_unpack_next(&u, msg.p, msg.n, &used) ==

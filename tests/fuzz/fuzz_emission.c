@@ -8,14 +8,6 @@
 
 #include "tests/fuzz/fuzz.h"
 
-/* The library reserves room for as many elements as an array claims to have,
- * and untouched memory costs nothing; sanitizers take a dim view of it. */
-const char *__asan_default_options(void);
-const char *__asan_default_options(void)
-{
-	return "max_allocation_size_mb=256:allocator_may_return_null=1";
-}
-
 static void check_rooms(const struct rooms *r)
 {
 	for (size_t i = 0; i < r->n; i++)
