@@ -12,6 +12,7 @@ unit_chat = \
 	tests/unit/chat/test_send \
 	tests/unit/chat/test_send_rate \
 	tests/unit/chat/test_sweep \
+	tests/unit/chat/test_unread \
 	tests/unit/chat/test_unrouted \
 	tests/unit/chat/test_users
 check_PROGRAMS += $(unit_chat)
@@ -67,4 +68,8 @@ tests_unit_chat_test_answers_LDADD = worker/libchatpure.a $(STORE_LIBS) $(PROTOC
 tests_unit_chat_test_unrouted_SOURCES = tests/unit/chat/test_unrouted.c tests/servers/loop_wait.h
 tests_unit_chat_test_unrouted_CFLAGS = $(TEST_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_chat_test_unrouted_LDADD = worker/libchat.a worker/libchatpure.a $(STORE_LIBS) \
+	$(IPC_LIBS) $(PROTOCOL_LIBS) $(LOOP_LIBS) $(TEST_LIBS)
+tests_unit_chat_test_unread_SOURCES = tests/unit/chat/test_unread.c
+tests_unit_chat_test_unread_CFLAGS = $(TEST_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_chat_test_unread_LDADD = worker/libchat.a worker/libchatpure.a $(STORE_LIBS) \
 	$(IPC_LIBS) $(PROTOCOL_LIBS) $(LOOP_LIBS) $(TEST_LIBS)

@@ -13,6 +13,11 @@
 
 #define AT_ONCE 8
 #define WAITING_MAX 100000
+/* Of those who only lack their counters, and are here, no more wait in memory:
+ * the others have a mark. After a crowd connected, or Redis lost all, that is
+ * nearly everybody. */
+#define LACKING_MAX 1000
+#define SHARES 64		/* of the users, looked through for marks at once */
 #define TRIES_MAX 5		/* while his counters go on changing */
 #define RETRY_MS 1000		/* those in doubt, when something is away */
 
@@ -33,6 +38,8 @@ struct unread {
 	struct map by_user;
 	struct list waiting;
 	unsigned running;
+	bool marks;		/* users here may have one */
+	unsigned share;		/* looked through next */
 	struct timer retry;
 	bool full;		/* logged */
 };
@@ -59,11 +66,48 @@ static void forget(struct unread *u, struct rebuild *b)
 
 static void begin(struct rebuild *b);
 
+static void add(struct unread *u, const char *user_id, bool in_doubt)
+{
+	struct rebuild *b = rebuild_find(u, user_id);
+	size_t n = strlen(user_id) + 1;
+
+	if (b == NULL) {
+		b = mem_zalloc(sizeof(*b) + n);
+		b->c = u->c;
+		memcpy(b->user_id, user_id, n);
+		list_init(&b->node);
+		map_insert(&u->by_user, &b->by_user, hash_str(user_id));
+		list_append(&u->waiting, &b->node);
+	}
+	b->doubts += in_doubt;
+}
+
+static void add_marked(struct map_node *n, void *arg)
+{
+	struct user *user = CONTAINER_OF(n, struct user, node);
+
+	if (user->unread_lost)
+		add(arg, user->id, false);
+	user->unread_lost = false;
+}
+
+/* Up to once around all users. */
+static void collect_marked(struct unread *u)
+{
+	for (unsigned i = 0; i < SHARES && list_empty(&u->waiting); i++) {
+		map_each_share(&u->c->users.map, u->share, SHARES, add_marked, u);
+		u->share = (u->share + 1) % SHARES;
+	}
+	u->marks = !list_empty(&u->waiting);
+}
+
 static void run_waiting(void *arg)
 {
 	struct unread *u = arg;
 	struct list *n;
 
+	if (list_empty(&u->waiting) && u->marks)
+		collect_marked(u);
 	while (u->running < AT_ONCE && !timer_armed(&u->retry) &&
 	       (n = list_shift(&u->waiting)) != NULL) {
 		u->running++;
@@ -156,23 +200,32 @@ static bool note_full(struct unread *u)
 	return full;
 }
 
+/* True: he is here, and has the mark instead of a place in the queue. */
+static bool mark(struct unread *u, const char *user_id)
+{
+	struct user *user;
+
+	if (u->by_user.count < LACKING_MAX)
+		return false;
+	user = users_find(&u->c->users,
+			  (struct slice){ user_id, strlen(user_id) });
+	if (user == NULL)
+		return false;
+	user->unread_lost = true;
+	u->marks = true;
+	return true;
+}
+
 void unread_rebuild(struct chat *c, const char *user_id, bool in_doubt)
 {
 	struct unread *u = c->unread;
-	struct rebuild *b = rebuild_find(u, user_id);
-	size_t n = strlen(user_id) + 1;
 
-	if (b == NULL) {
-		if (c->down || note_full(u))
-			return;
-		b = mem_zalloc(sizeof(*b) + n);
-		b->c = c;
-		memcpy(b->user_id, user_id, n);
-		list_init(&b->node);
-		map_insert(&u->by_user, &b->by_user, hash_str(user_id));
-		list_append(&u->waiting, &b->node);
-	}
-	b->doubts += in_doubt;
+	if (c->down)
+		return;
+	if (rebuild_find(u, user_id) == NULL &&
+	    ((!in_doubt && mark(u, user_id)) || note_full(u)))
+		return;
+	add(u, user_id, in_doubt);
 	run_waiting(u);
 }
 

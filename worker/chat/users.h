@@ -18,6 +18,7 @@ struct user {
 	struct device *named;	/* whose socket id stands in Redis */
 	unsigned ndevices;
 	bool registered;	/* the route is in Redis, or Redis is down */
+	bool unread_lost;	/* his unread counters are to be made anew */
 	char id[];
 };
 
