@@ -401,10 +401,12 @@ void catch_up_start(struct device *d, bool receipts)
 	if (d->user == NULL)
 		return;
 	if (u != NULL) {
+		u->own = true;
 		once_more(u, receipts);
 		return;
 	}
 	u = catch_up_new(d);
+	u->own = true;
 	u->receipts = receipts;
 	want(u);
 }

@@ -18,10 +18,11 @@ void catch_up_registered(struct device *d);
 /* It comes back with its offset; sid: the one it had. Before the above. */
 void catch_up_recover(struct device *d, const char *sid,
 		      const struct cursor *from);
-/* It may have missed messages since emit_floor(), or a message was swept. Also
- * receipts? A device that is catching up does so once more at the end. */
+/* It may have missed messages since emit_floor(), its user's own among them, or
+ * a message was swept. Also receipts? A device that is catching up does so once
+ * more at the end. */
 void catch_up_start(struct device *d, bool receipts);
-/* All devices of a user here: a message of his was swept. */
+/* All devices of a user here: a message to him, or of his, was swept. */
 void catch_up_user(struct chat *c, struct slice user_id);
 /* Every device here, from where router_good_us() stands, after every route was
  * registered again; then router_made_good(). For lost(), and for routes that

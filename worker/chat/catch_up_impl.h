@@ -53,6 +53,7 @@ struct catch_up {
 	enum catch_up_phase phase;
 	bool waiting;		/* for the pong of mark */
 	bool receipts;		/* as well as messages */
+	bool own;		/* also what its user sent since it came */
 	bool brief;		/* asks for the undelivered ones alone */
 	bool again;		/* once more */
 	bool dropped;		/* of held, for want of room */

@@ -41,7 +41,7 @@ static bool wanted(const struct catch_up *u, const struct message *m, bool own,
 	if (u->from_us == 0 || live != NULL)
 		return true;
 	if (own)
-		return (u->receipts || u->dropped) && m->pos > u->from_us;
+		return (u->own || u->dropped) && m->pos > u->from_us;
 	return m->delivered_at_ms == 0 ||
 	       (m->delivered_at_ms + 1) * 1000 > u->from_us;
 }

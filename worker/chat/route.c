@@ -151,18 +151,14 @@ void route_look(struct chat *c, const char *user_id)
 	router_send(c->router, &e, ROUTE_PLAIN, NULL, NULL);
 }
 
-void route_found(struct chat *c, const struct message *m,
-		 const struct device *asker)
+void route_found(struct chat *c, const struct message *m, struct device *asker)
 {
-	struct slice sender = { m->sender_id, strlen(m->sender_id) };
-	struct emission out = { .id = m->id, .at = place_of(m) };
+	struct place at = place_of(m);
 
 	route_look(c, m->recipient_id);
-	if (m->pos <= cluster_now_us() - KNOWN_FOR_US)
-		return;
-	out.frame = frame_of(c, m, true);
-	chat_local_message(c, sender, &out, asker);
-	to_sender(routing_new(c, m), m, out.frame);
+	route_look(c, m->sender_id);
+	if (asker != NULL)	/* he was answered */
+		catch_up_sent(asker, &at);
 }
 
 /* What is delivered already goes only to devices that are sure to know whether

@@ -8,11 +8,11 @@
  * for that (unrouted.h). asker: the sender's device that needs no copy. */
 void route_message(struct chat *c, const struct message *m,
 		   const struct device *asker);
-/* A resend found it, and maybe nobody was told of it: whoever inserted it did
- * not learn that it is there. The recipient's devices look for it, the sender's
- * get their copy, if they are sure to know whether they have it. */
-void route_found(struct chat *c, const struct message *m,
-		 const struct device *asker);
+/* A resend found it, or the sweep, and maybe nobody was told of it: whoever
+ * inserted it did not learn that it is there, or waits for Redis. Then what is
+ * before it in its stream may wait as well; so the devices of both users look
+ * for it, rather than be sent it. */
+void route_found(struct chat *c, const struct message *m, struct device *asker);
 /* A user's devices look into the store, where what they were not sent is in
  * order; what is routed from now on comes behind that. */
 void route_look(struct chat *c, const char *user_id);

@@ -396,6 +396,24 @@ Test(catch_up, a_great_burst_comes_to_its_end)
 	sent_rows(0, 989);
 }
 
+/* One of his own was found in the store, in place of which another is on its way. */
+Test(catch_up, his_own_come_in_order_when_he_is_told_to_look)
+{
+	struct place third;
+
+	row(1, NOW_US - 5000);		/* before it came */
+	for (int i = 1; i <= 3; i++)
+		row(1, NOW_US + i * 1000);
+	ben->accepted = true;
+	catch_up_user(&c, SLICE("ben"));
+	third = place_of(&db[3]);
+	cr_expect(catch_up_sent(ben, &third));
+	settle();
+	sent_rows(1, 2);
+	for (int i = 1; i <= 3; i++)
+		cr_expect_eq(live(&db[i]), EMIT_REPEAT);
+}
+
 /* Whoever sees what his other device sent may send next: behind it (M0). */
 Test(catch_up, own_messages_raise_what_is_sent_next)
 {
