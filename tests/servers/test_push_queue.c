@@ -186,6 +186,33 @@ Test(push_queue, fails_later_when_redis_is_down)
 	end();
 }
 
+static void on_state(void *arg, bool up)
+{
+	*(int *)arg += up ? 1 : 100;
+}
+
+Test(push_queue, tells_whether_it_is_reachable)
+{
+	struct push_queue_conf conf = { .limit = 1, .timeout_ms = 2000,
+					.state = on_state };
+	struct push_queue *q;
+	char err[256];
+	int states = 0;
+
+	begin(3);
+	conf.url = url;
+	conf.arg = &states;
+	q = push_queue_new(l, &conf, err);
+	cr_expect_not(push_queue_up(q));
+	WAIT_FOR(l, states == 1);
+	cr_expect(push_queue_up(q));
+	admin_run("CLIENT KILL TYPE normal SKIPME yes");
+	WAIT_FOR(l, states == 102);
+	cr_expect(push_queue_up(q));
+	push_queue_free(&q);
+	end();
+}
+
 Test(push_queue, refuses_a_bad_url)
 {
 	struct push_queue_conf conf = { .url = "amqp://x", .limit = 1,
