@@ -95,8 +95,10 @@ static void stored(struct send *s)
 	stats_observe(STAT_store_us, us);
 	flight_record(FLIGHT_STORED, s->m->id, (uint32_t)us);
 	answer_sent(s, s->m, true);
-	if (s->stream->doubt)	/* what may be there is before this one */
+	if (s->stream->doubt) {	/* what may be there is before this one */
 		route_look(s->c, s->m->recipient_id);
+		route_look(s->c, s->m->sender_id);
+	}
 	s->stream->doubt = false;
 	route_message(s->c, s->m, s->device);
 	directory_message_at(s->c->directory, s->m->match_id, s->m->sent_at_ms);

@@ -591,12 +591,14 @@ Test(send, an_unknown_outcome_begins_a_new_src)
 	cr_expect_eq(saw.nroutes, 0);
 	answer_insert(2, STORE_OK, NULL);
 	answer_insert(3, STORE_OK, NULL);
-	/* ben's devices look for the two before they get the third */
-	cr_assert_eq(saw.nroutes, 5);
+	/* all devices look for the two before they get the third */
+	cr_assert_eq(saw.nroutes, 6);
 	cr_expect_eq(saw.routes[0].kind, ENV_CATCH_UP);
 	cr_expect_str_eq(saw.routes[0].user, "ben");
-	cr_expect_eq(saw.routes[1].kind, ENV_MESSAGE);
-	for (int i = 1; i < 5; i++)
+	cr_expect_eq(saw.routes[1].kind, ENV_CATCH_UP);
+	cr_expect_str_eq(saw.routes[1].user, "anna");
+	cr_expect_eq(saw.routes[2].kind, ENV_MESSAGE);
+	for (int i = 2; i < 6; i++)
 		answer_route(i, 0, 1, false);
 }
 
