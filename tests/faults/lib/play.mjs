@@ -6,7 +6,7 @@ import { MS, PRESENCE_MS } from './settings.mjs';
 import { World } from './world.mjs';
 
 // Of each sender, before it begins.
-const WARM = 5;
+const WARM = 3;
 const RECOVERY_MS = 30000;
 const REST_MS = 20000;
 // Between two looks at the books.
