@@ -53,12 +53,13 @@ static void drop_held(struct catch_up *u, bool all)
 	LIST_FOREACH_SAFE(pos, tmp, &u->held) {
 		struct held *h = LIST_ENTRY(pos, struct held, node);
 
-		if (!all && h->n == 0)
+		if (!all && h->id[0] == '\0')
 			continue;
 		list_remove(pos);
 		u->held_bytes -= h->n;
 		u->nheld--;
 		u->nsent -= h->n == 0;
+		u->nreceipts -= h->n != 0 && h->id[0] == '\0';
 		free(h);
 	}
 }
@@ -447,7 +448,7 @@ bool catch_up_hold(struct device *d, const struct emission *e)
 
 	if (u == NULL)
 		return false;
-	if (u->nheld >= HELD_MAX ||
+	if (u->nheld - u->nsent - u->nreceipts >= HELD_MAX ||
 	    u->held_bytes + e->frame.n > d->chat->conf.catch_up_bytes) {
 		/* They are in the store, all of them. */
 		drop_held(u, false);
@@ -456,6 +457,19 @@ bool catch_up_hold(struct device *d, const struct emission *e)
 	}
 	memcpy(h.id, e->id, sizeof(h.id));
 	hold(u, &h, e->frame);
+	return true;
+}
+
+/* Beyond the bound it comes at once, maybe too early. */
+bool catch_up_hold_receipt(struct device *d, struct slice frame)
+{
+	struct catch_up *u = d->catch_up;
+
+	if (u == NULL || !d->accepted || u->nreceipts >= HELD_MAX ||
+	    u->held_bytes + frame.n > d->chat->conf.catch_up_bytes / 2)
+		return false;
+	hold(u, &(struct held){ 0 }, frame);
+	u->nreceipts++;
 	return true;
 }
 

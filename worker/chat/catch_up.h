@@ -38,6 +38,8 @@ void catch_up_wake(struct chat *c);
 
 /* Holds a live message back while d is catching up. False: it is not. */
 bool catch_up_hold(struct device *d, const struct emission *e);
+/* The same for a receipt, which may be of such a message. */
+bool catch_up_hold_receipt(struct device *d, struct slice frame);
 /* The device was told of its own message, which it is not to be sent. False: as
  * above. */
 bool catch_up_sent(struct device *d, const struct place *at);

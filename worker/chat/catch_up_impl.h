@@ -22,7 +22,8 @@ enum catch_up_phase {
 	CATCH_UP_RECEIPTS,
 };
 
-/* What came live meanwhile; without a frame: what it was told it sent. */
+/* What came live meanwhile; without a frame: what it was told it sent; without an
+ * id: a receipt. */
 struct held {
 	struct list node;
 	struct place at;
@@ -68,7 +69,7 @@ struct catch_up {
 	size_t written;		/* bytes, not yet confirmed */
 	struct asking *asking;
 	struct list held;
-	unsigned nheld, nsent;	/* nsent: those without a frame */
+	unsigned nheld, nsent, nreceipts;	/* all; without a frame; an id */
 	size_t held_bytes;
 	struct deadline opening;
 	char sid[SESSION_ID_LEN + 1];	/* to recover */

@@ -224,6 +224,8 @@ void catch_up_give_held(struct catch_up *u)
 
 		if (h->n == 0)
 			seen_note(&d->seen, &h->at, u->floor);
+		else if (h->id[0] == '\0')
+			emit_event(d, e.frame);
 		else if (!emit_is_repeat(d, &e) && emit_now(d, &e) &&
 			 h->tracked) {
 			stats_inc(STAT_messages_emitted);

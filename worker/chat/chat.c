@@ -102,27 +102,21 @@ void chat_everywhere(struct chat *c, const char *user_id, struct slice frame)
 	router_send(c->router, &e, ROUTE_PLAIN, NULL, NULL);
 }
 
-static void event_to_devices(struct map_node *n, void *arg)
+static void local_receipt(struct chat *c, const char *user_id,
+			  struct slice frame)
 {
-	struct user *u = CONTAINER_OF(n, struct user, node);
-	const struct slice *frame = arg;
+	struct user *u = users_find(&c->users, (struct slice){ user_id,
+							      strlen(user_id) });
 	struct list *pos, *tmp;
 
-	LIST_FOREACH_SAFE(pos, tmp, &u->devices)
-		emit_event(LIST_ENTRY(pos, struct device, node), *frame);
-}
-
-void chat_local_event(struct chat *c, const char *user_id, struct slice frame)
-{
-	struct user *u;
-
-	if (user_id == NULL) {
-		map_each(&c->users.map, event_to_devices, &frame);
+	if (u == NULL)
 		return;
+	LIST_FOREACH_SAFE(pos, tmp, &u->devices) {
+		struct device *d = LIST_ENTRY(pos, struct device, node);
+
+		if (!catch_up_hold_receipt(d, frame))
+			emit_event(d, frame);
 	}
-	u = users_find(&c->users, (struct slice){ user_id, strlen(user_id) });
-	if (u != NULL)
-		event_to_devices(&u->node, &frame);
 }
 
 void chat_receipt(struct chat *c, const char *user_id, struct slice frame)
@@ -133,7 +127,7 @@ void chat_receipt(struct chat *c, const char *user_id, struct slice frame)
 		.event = frame,
 	};
 
-	chat_local_event(c, user_id, frame);
+	local_receipt(c, user_id, frame);
 	router_send(c->router, &e, ROUTE_PLAIN, NULL, NULL);
 }
 
@@ -228,7 +222,7 @@ void chat_deliver(void *arg, const struct envelope *e)
 	case ENV_EMIT_MANY:	/* comes one by one */
 		break;
 	case ENV_RECEIPT:
-		chat_local_event(c, user_id, e->event);
+		local_receipt(c, user_id, e->event);
 		break;
 	case ENV_EMIT:
 		chat_local(c, user_id, e->event, NULL);

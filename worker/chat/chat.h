@@ -102,10 +102,8 @@ unsigned chat_local(struct chat *c, const char *user_id, struct slice frame,
 		    const struct device *except);
 /* The same to all his devices, here and elsewhere. */
 void chat_everywhere(struct chat *c, const char *user_id, struct slice frame);
-/* An event that clients recover (emit_event) to all accepted devices of a user
- * here; user_id NULL: of all users here. */
-void chat_local_event(struct chat *c, const char *user_id, struct slice frame);
-/* A receipt: the same to all his devices, here and elsewhere. */
+/* A receipt, to all his devices, here and elsewhere: behind the messages that
+ * they are being sent, and with an offset (emit.h). */
 void chat_receipt(struct chat *c, const char *user_id, struct slice frame);
 /* A message to all devices of a user here but `except` (may be NULL). Returns
  * how many have it or will: those that are just connecting or catching up get

@@ -414,6 +414,32 @@ Test(catch_up, his_own_come_in_order_when_he_is_told_to_look)
 		cr_expect_eq(live(&db[i]), EMIT_REPEAT);
 }
 
+/* What his other device sent is held here; that somebody has it comes after. */
+Test(catch_up, a_receipt_comes_behind_what_it_is_of)
+{
+	struct slice receipt =
+		SLICE("42[\"message:delivered\",{\"messageId\":\"\"}]");
+
+	row(0, 1000);
+	connect_ben();
+	catch_up_pump(c.catch_ups);
+	row(1, NOW_US + 1000)->delivered_at_ms = NOW_US / 1000;
+	cr_expect_eq(live(&db[1]), EMIT_HELD);
+	cr_expect(catch_up_hold_receipt(ben, receipt));
+	for (int i = 2; i < 400; i++)	/* too many: the messages are read again */
+		live(row(0, NOW_US + i));
+	for (int i = 0; i < 400; i++)
+		catch_up_hold_receipt(ben, receipt);
+	cr_expect_lt(ben->catch_up->nheld, 600);
+	settle();
+	cr_assert_eq(nsent, 400 + 256);
+	for (int i = 0; i < 400; i++)
+		cr_expect_eq(strncmp(sent[i], "message:new", 11), 0, "%d", i);
+	for (int i = 400; i < nsent; i++)
+		cr_expect_eq(strncmp(sent[i], "message:delivered", 17), 0);
+	cr_expect_not(catch_up_hold_receipt(ben, receipt));
+}
+
 /* Whoever sees what his other device sent may send next: behind it (M0). */
 Test(catch_up, own_messages_raise_what_is_sent_next)
 {
