@@ -30,6 +30,7 @@ worker_libchat_a_SOURCES = \
 	worker/chat/presence_get.c \
 	worker/chat/push_due.c worker/chat/push_due.h \
 	worker/chat/read.c \
+	worker/chat/receipts.c worker/chat/receipts.h \
 	worker/chat/received.c \
 	worker/chat/route.c worker/chat/route.h \
 	worker/chat/relay.c worker/chat/relay.h \

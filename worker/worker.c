@@ -17,6 +17,7 @@
 #include "common/store/message_store.h"
 #include "worker/chat/catch_up.h"
 #include "worker/chat/confirm.h"
+#include "worker/chat/receipts.h"
 #include "worker/chat/relay.h"
 #include "worker/chat/sweep.h"
 #include "worker/chat/unrouted.h"
@@ -79,6 +80,8 @@ static void on_redis_state(void *arg, bool up)
 		presence_redis_up(w->chat.presence);
 	if (w->chat.unrouted != NULL)
 		unrouted_wake(&w->chat);
+	if (w->chat.receipts != NULL)
+		receipts_wake(&w->chat);
 }
 
 static void on_subscribed(void *arg, bool up)

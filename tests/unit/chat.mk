@@ -13,6 +13,7 @@ unit_chat = \
 	tests/unit/chat/test_send_rate \
 	tests/unit/chat/test_sweep \
 	tests/unit/chat/test_unread \
+	tests/unit/chat/test_receipts \
 	tests/unit/chat/test_unrouted \
 	tests/unit/chat/test_users
 check_PROGRAMS += $(unit_chat)
@@ -65,6 +66,10 @@ tests_unit_chat_test_announce_LDADD = worker/libchat.a worker/libchatpure.a $(ST
 tests_unit_chat_test_answers_SOURCES = tests/unit/chat/test_answers.c
 tests_unit_chat_test_answers_CFLAGS = $(TEST_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_chat_test_answers_LDADD = worker/libchatpure.a $(STORE_LIBS) $(PROTOCOL_LIBS) $(TEST_LIBS)
+tests_unit_chat_test_receipts_SOURCES = tests/unit/chat/test_receipts.c tests/servers/loop_wait.h
+tests_unit_chat_test_receipts_CFLAGS = $(TEST_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_chat_test_receipts_LDADD = worker/libchat.a worker/libchatpure.a $(STORE_LIBS) \
+	$(IPC_LIBS) $(PROTOCOL_LIBS) $(LOOP_LIBS) $(TEST_LIBS)
 tests_unit_chat_test_unrouted_SOURCES = tests/unit/chat/test_unrouted.c tests/servers/loop_wait.h
 tests_unit_chat_test_unrouted_CFLAGS = $(TEST_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_chat_test_unrouted_LDADD = worker/libchat.a worker/libchatpure.a $(STORE_LIBS) \

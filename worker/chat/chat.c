@@ -13,6 +13,7 @@
 #include "worker/chat/connect.h"
 #include "worker/chat/emit.h"
 #include "worker/chat/frames.h"
+#include "worker/chat/receipts.h"
 #include "worker/chat/sweep.h"
 #include "worker/chat/unread.h"
 #include "worker/chat/unrouted.h"
@@ -46,12 +47,14 @@ void chat_init(struct chat *c)
 	catch_up_init(c);
 	expiry_init(&c->expiry, c->loop, &c->users);
 	announce_init(c);
+	receipts_init(c);
 	unread_init(c);
 }
 
 void chat_free(struct chat *c)
 {
 	unread_free(c);
+	receipts_free(c);
 	announce_free(c);
 	expiry_free(&c->expiry);
 	sweep_free(c);
@@ -102,8 +105,7 @@ void chat_everywhere(struct chat *c, const char *user_id, struct slice frame)
 	router_send(c->router, &e, ROUTE_PLAIN, NULL, NULL);
 }
 
-static void local_receipt(struct chat *c, const char *user_id,
-			  struct slice frame)
+void chat_local_receipt(struct chat *c, const char *user_id, struct slice frame)
 {
 	struct user *u = users_find(&c->users, (struct slice){ user_id,
 							      strlen(user_id) });
@@ -117,18 +119,6 @@ static void local_receipt(struct chat *c, const char *user_id,
 		if (!catch_up_hold_receipt(d, frame))
 			emit_event(d, frame);
 	}
-}
-
-void chat_receipt(struct chat *c, const char *user_id, struct slice frame)
-{
-	struct envelope e = {
-		.kind = ENV_RECEIPT,
-		.user_id = { user_id, strlen(user_id) },
-		.event = frame,
-	};
-
-	local_receipt(c, user_id, frame);
-	router_send(c->router, &e, ROUTE_PLAIN, NULL, NULL);
 }
 
 unsigned chat_local_message(struct chat *c, struct slice user_id,
@@ -222,7 +212,7 @@ void chat_deliver(void *arg, const struct envelope *e)
 	case ENV_EMIT_MANY:	/* comes one by one */
 		break;
 	case ENV_RECEIPT:
-		local_receipt(c, user_id, e->event);
+		chat_local_receipt(c, user_id, e->event);
 		break;
 	case ENV_EMIT:
 		chat_local(c, user_id, e->event, NULL);

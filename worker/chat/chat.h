@@ -70,6 +70,7 @@ struct chat {
 	struct unrouted *unrouted;	/* unrouted.c */
 	struct announce *announce;	/* announce.c */
 	struct unread *unread;		/* unread.c */
+	struct receipts *receipts;	/* receipts.c */
 	struct emitter *emitter;	/* NULL: redis_emitter is off */
 	struct buf scratch;	/* frames of one event, reused */
 	struct buf offset;	/* of one event, see emit.c */
@@ -102,8 +103,10 @@ unsigned chat_local(struct chat *c, const char *user_id, struct slice frame,
 		    const struct device *except);
 /* The same to all his devices, here and elsewhere. */
 void chat_everywhere(struct chat *c, const char *user_id, struct slice frame);
-/* A receipt, to all his devices, here and elsewhere: behind the messages that
- * they are being sent, and with an offset (emit.h). */
+/* A receipt to his devices here, behind the messages that they are being sent,
+ * and with an offset (emit.h). */
+void chat_local_receipt(struct chat *c, const char *user_id, struct slice frame);
+/* The same to all of them, here and elsewhere (receipts.h). */
 void chat_receipt(struct chat *c, const char *user_id, struct slice frame);
 /* A message to all devices of a user here but `except` (may be NULL). Returns
  * how many have it or will: those that are just connecting or catching up get

@@ -30,7 +30,7 @@ export function settings({ servers, secret }) {
 // tells the others needs a moment for it.
 export const PRESENCE_MS = {
   death: MS.lease + MS.grace + 1000,
-  // after a backend was away, from when it is back: workers reconnect by and by
-  back: 2000 + MS.lease + MS.grace + 1000,
+  // after a backend was away, from when it is back: workers reconnect within 6 s
+  back: 6000 + MS.lease + MS.grace + 1000,
   frozen: MS.pingInterval + MS.pingTimeout + MS.grace + 1000,
 };
