@@ -31,8 +31,12 @@ int64_t clock_wall_us(void)
 
 #define POS_MS 1024
 
+/* A wall clock that is ahead by more is put right by going back, once. */
+#define AHEAD_MAX_US 1000000
+
 static struct {
 	int seeded;
+	int synced;		/* by Redis, not only by the wall clock */
 	int64_t offset_us;	/* cluster time - monotonic time */
 	int64_t last_us;	/* last time given out */
 	int64_t last_pos;
@@ -47,6 +51,7 @@ void clock_fake_set(int64_t mono_us, int64_t wall_us)
 	fake_mono_us = mono_us;
 	fake_wall_us = wall_us;
 	cluster.seeded = 0;
+	cluster.synced = 0;
 	cluster.last_us = 0;
 	cluster.last_pos = 0;
 }
@@ -75,6 +80,9 @@ void cluster_clock_sync(int64_t redis_us, int64_t mono_us)
 {
 	cluster.offset_us = redis_us - mono_us;
 	cluster.seeded = 1;
+	if (!cluster.synced && cluster.last_us > redis_us + AHEAD_MAX_US)
+		cluster.last_us = cluster.last_pos = 0;
+	cluster.synced = 1;
 }
 
 int64_t cluster_next_pos(void)

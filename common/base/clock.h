@@ -16,13 +16,15 @@ int64_t clock_wall_us(void);
 void clock_fake_set(int64_t mono_us, int64_t wall_us);
 
 /* The cluster's clock: Redis TIME as an offset to the monotonic clock. Seeded
- * from the wall clock; never goes backward within a process. */
+ * from the wall clock; never goes backward within a process - but when Redis
+ * first says that the wall clock is ahead by more than a second: standing still
+ * for as long would be worse. */
 int64_t cluster_now_us(void);
 int64_t cluster_now_ms(void);
 /* Redis said `redis_us` at monotonic `mono_us` (the middle of the request). */
 void cluster_clock_sync(int64_t redis_us, int64_t mono_us);
 /* A position: cluster time in microseconds, strictly greater than every one
- * this process was given before. */
+ * this process was given before (since the clock went back). */
 int64_t cluster_next_pos(void);
 /* The pos of a message sent at sent_ms (now, or later by the few ms that keep a
  * stream's sentAt apart): pos / 1000 == sent_ms, so that the order by pos within

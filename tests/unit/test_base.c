@@ -183,6 +183,26 @@ Test(clock, cluster_never_backward)
 	clock_fake_set(-1, -1);
 }
 
+/* A host whose clock is an hour ahead, and a Redis that comes late. */
+Test(clock, cluster_goes_back_to_what_redis_first_says)
+{
+	int64_t hour = 3600000000LL, now = 1767323045678000;
+
+	clock_fake_set(1000000, now + hour);
+	cr_expect_eq(cluster_now_us(), now + hour);
+	cr_expect_gt(cluster_next_pos(), now);
+	cluster_clock_sync(now, 1000000);
+	cr_expect_eq(cluster_now_us(), now);
+	cr_expect_leq(cluster_next_pos(), now + 1);
+	cluster_clock_sync(now - hour, 1000000);
+	cr_expect_eq(cluster_now_us(), now, "but once");
+	clock_fake_set(1000000, now + 900);
+	cr_expect_eq(cluster_now_us(), now + 900);
+	cluster_clock_sync(now, 1000000);
+	cr_expect_eq(cluster_now_us(), now + 900, "it is not worth it");
+	clock_fake_set(-1, -1);
+}
+
 Test(clock, pos_is_within_the_millisecond_of_sent_at)
 {
 	int64_t now = 1767323045678, seen[1000];

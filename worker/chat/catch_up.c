@@ -37,7 +37,7 @@ static struct catch_up *catch_up_new(struct device *d)
 	u->d = d;
 	u->phase = CATCH_UP_MESSAGES;
 	u->floor = emit_floor_settled(d);
-	u->from_us = (int64_t)d->since_s * 1000000;
+	u->from_us = emit_since_us(d);
 	list_init(&u->node);
 	list_init(&u->held);
 	deadline_init(&u->opening);

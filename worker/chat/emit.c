@@ -26,12 +26,19 @@ struct place place_of_envelope(const struct envelope *e)
 	};
 }
 
+int64_t emit_since_us(const struct device *d)
+{
+	int64_t since = (int64_t)d->since_s * 1000000;
+
+	return since <= cluster_now_us() ? since : 0;
+}
+
 /* Before it connected it was not sent anything; what was stored by then it was
  * given from the store. */
 int64_t emit_floor_settled(const struct device *d)
 {
 	int64_t whole = router_good_us(d->chat->router);
-	int64_t since = (int64_t)d->since_s * 1000000;
+	int64_t since = emit_since_us(d);
 
 	if (whole < since)
 		whole = since;

@@ -38,6 +38,9 @@ bool emit_event(struct device *d, struct slice frame);
  * it connected when that is later; while it catches up, where it began. */
 int64_t emit_floor(const struct device *d);
 
+/* When it connected, in cluster time. 0: nobody knows, for the host's wall clock
+ * was ahead, and Redis had not told yet. */
+int64_t emit_since_us(const struct device *d);
 /* For the catch-up, whose messages are not held back. settled: as if it were
  * not catching up. */
 int64_t emit_floor_settled(const struct device *d);

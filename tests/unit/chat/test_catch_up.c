@@ -454,6 +454,20 @@ Test(catch_up, own_messages_raise_what_is_sent_next)
 		     NOW_US / 1000 + 1001);
 }
 
+/* Its time is of a wall clock that Redis has put right since. */
+Test(catch_up, who_came_in_the_future_has_no_floor_of_his_own)
+{
+	cr_expect_eq(emit_floor(ben), NOW_US - EMIT_SETTLED_US);
+	ben->since_s += 3600;
+	cr_expect_eq(emit_floor(ben), 0);
+	row(0, NOW_US - 1000);
+	row(1, NOW_US - 900);
+	ben->accepted = true;
+	catch_up_start(ben, true);
+	settle();
+	sent_rows(0, 1);
+}
+
 /* Another device has confirmed some of what is held here. */
 Test(catch_up, what_another_confirms_meanwhile_makes_no_gap)
 {
