@@ -42,7 +42,6 @@ static void register_all(struct presence *p)
 static void on_renewed(struct presence *p, int err, const redisReply *reply,
 		       void *arg)
 {
-	int64_t mid = p->renew_sent_us + (clock_mono_us() - p->renew_sent_us) / 2;
 	bool missing;
 
 	p->renewing = false;
@@ -54,7 +53,8 @@ static void on_renewed(struct presence *p, int err, const redisReply *reply,
 		return;
 	}
 	cluster_clock_sync(reply->element[0]->integer * 1000000 +
-			   reply->element[1]->integer, mid);
+			   reply->element[1]->integer,
+			   p->renew_sent_us, clock_mono_us());
 	stats_set(STAT_cluster_online_users, reply->element[3]->integer);
 	missing = reply->element[2]->integer == 1 && arg == NULL;
 	if (missing && p->renewed)

@@ -33,10 +33,12 @@ int64_t clock_wall_us(void)
 
 /* A wall clock that is ahead by more is put right by going back, once. */
 #define AHEAD_MAX_US 1000000
+/* An answer may be from any moment since the question. */
+#define ROUND_TRIP_MAX_US 500000
 
 static struct {
 	int seeded;
-	int synced;		/* by Redis, not only by the wall clock */
+	int synced;		/* by an answer of Redis that was quick */
 	int64_t offset_us;	/* cluster time - monotonic time */
 	int64_t last_us;	/* last time given out */
 	int64_t last_pos;
@@ -76,13 +78,18 @@ int64_t cluster_now_ms(void)
 	return cluster_now_us() / 1000;
 }
 
-void cluster_clock_sync(int64_t redis_us, int64_t mono_us)
+void cluster_clock_sync(int64_t redis_us, int64_t asked_us, int64_t came_us)
 {
-	cluster.offset_us = redis_us - mono_us;
+	int64_t round_trip_us = came_us - asked_us;
+	int sure = round_trip_us <= ROUND_TRIP_MAX_US;
+
+	if (cluster.synced && !sure)
+		return;
+	cluster.offset_us = redis_us - (asked_us + round_trip_us / 2);
 	cluster.seeded = 1;
 	if (!cluster.synced && cluster.last_us > redis_us + AHEAD_MAX_US)
 		cluster.last_us = cluster.last_pos = 0;
-	cluster.synced = 1;
+	cluster.synced = sure;
 }
 
 int64_t cluster_next_pos(void)

@@ -17,12 +17,14 @@ void clock_fake_set(int64_t mono_us, int64_t wall_us);
 
 /* The cluster's clock: Redis TIME as an offset to the monotonic clock. Seeded
  * from the wall clock; never goes backward within a process - but when Redis
- * first says that the wall clock is ahead by more than a second: standing still
+ * first says that what was known is ahead by more than a second: standing still
  * for as long would be worse. */
 int64_t cluster_now_us(void);
 int64_t cluster_now_ms(void);
-/* Redis said `redis_us` at monotonic `mono_us` (the middle of the request). */
-void cluster_clock_sync(int64_t redis_us, int64_t mono_us);
+/* Redis was asked at monotonic asked_us and said redis_us, which came at came_us.
+ * Of an answer that took long the middle may be seconds off (Redis stood still,
+ * or this process): it is taken only as long as there is none better. */
+void cluster_clock_sync(int64_t redis_us, int64_t asked_us, int64_t came_us);
 /* A position: cluster time in microseconds, strictly greater than every one
  * this process was given before (since the clock went back). */
 int64_t cluster_next_pos(void);

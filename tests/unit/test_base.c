@@ -172,11 +172,11 @@ Test(clock, cluster_never_backward)
 
 	clock_fake_set(1000000, 5000000000);
 	cr_expect_eq(cluster_now_us(), 5000000000);
-	cluster_clock_sync(7000000000, 1000000);
+	cluster_clock_sync(7000000000, 1000000, 1000000);
 	cr_expect_eq(cluster_now_us(), 7000000000);
 	pos = cluster_next_pos();
 	cr_expect_eq(cluster_next_pos(), pos + 1, "strictly increasing");
-	cluster_clock_sync(6000000000, 1000000);
+	cluster_clock_sync(6000000000, 1000000, 1000000);
 	t = cluster_now_us();
 	cr_expect_eq(t, 7000000000, "stands still until the cluster caught up");
 	cr_expect_gt(cluster_next_pos(), pos + 1);
@@ -191,15 +191,32 @@ Test(clock, cluster_goes_back_to_what_redis_first_says)
 	clock_fake_set(1000000, now + hour);
 	cr_expect_eq(cluster_now_us(), now + hour);
 	cr_expect_gt(cluster_next_pos(), now);
-	cluster_clock_sync(now, 1000000);
+	cluster_clock_sync(now, 1000000, 1000000);
 	cr_expect_eq(cluster_now_us(), now);
 	cr_expect_leq(cluster_next_pos(), now + 1);
-	cluster_clock_sync(now - hour, 1000000);
+	cluster_clock_sync(now - hour, 1000000, 1000000);
 	cr_expect_eq(cluster_now_us(), now, "but once");
 	clock_fake_set(1000000, now + 900);
 	cr_expect_eq(cluster_now_us(), now + 900);
-	cluster_clock_sync(now, 1000000);
+	cluster_clock_sync(now, 1000000, 1000000);
 	cr_expect_eq(cluster_now_us(), now + 900, "it is not worth it");
+	clock_fake_set(-1, -1);
+}
+
+/* A Redis that stood still answers at the end of that, not in the middle. */
+Test(clock, cluster_does_not_believe_a_slow_answer)
+{
+	int64_t now = 1767323045678000, s = 1000000;
+
+	clock_fake_set(10 * s, now);
+	cluster_clock_sync(now, 6 * s, 10 * s);
+	cr_expect_eq(cluster_now_us(), now + 2 * s, "there is none better");
+	cluster_clock_sync(now, 10 * s, 10 * s);
+	cr_expect_eq(cluster_now_us(), now);
+	cluster_clock_sync(now, 6 * s, 10 * s);
+	cr_expect_eq(cluster_now_us(), now);
+	cluster_clock_sync(now + 200, 10 * s - 200, 10 * s + 200);
+	cr_expect_eq(cluster_now_us(), now + 200);
 	clock_fake_set(-1, -1);
 }
 
