@@ -1,6 +1,6 @@
 // Plays rows, several at once, and prints the table. See tests/faults/run.
 import { fork } from 'node:child_process';
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -48,9 +48,14 @@ process.on('exit', () => {
 });
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => process.exit(1));
 
+const build = resolve(options.build);
+for (const program of ['master/pairwire', 'worker/pairwire-worker', 'tests/faults/push_reader']) {
+  if (!existsSync(join(build, program))) throw new Error(`${join(build, program)} is not built`);
+}
+
 function play(job, dir) {
   mkdirSync(dir);
-  const spec = { ...job, dir, template: join(scratch, 'template'), build: resolve(options.build), interval: 1000 / Number(options.rate ?? RATE[job.store]) };
+  const spec = { ...job, dir, template: join(scratch, 'template'), build, interval: 1000 / Number(options.rate ?? RATE[job.store]) };
   return new Promise((done) => {
     const child = fork(new URL('row.mjs', import.meta.url).pathname, [JSON.stringify(spec)]);
     const begin = Date.now();
