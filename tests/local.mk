@@ -20,6 +20,7 @@ EXTRA_DIST += tests/run tests/killed-quickstart \
 	tests/integration/counters.test.mjs \
 	tests/integration/defects.test.mjs \
 	tests/integration/deflate.test.mjs \
+	tests/integration/degraded.test.mjs \
 	tests/integration/emitter.test.mjs \
 	tests/integration/engine.test.mjs \
 	tests/integration/explain.test.mjs \
