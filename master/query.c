@@ -170,7 +170,7 @@ void queries_ask(struct queries *all, struct control_request r, const char *cmd,
 	q->unanswered = json_array();
 	list_append(&all->open, &q->node);
 	timer_init(&q->deadline, all->loop, on_deadline, q);
-	ask_all(q, (struct slice){ text, strlen(text) });
+	ask_all(q, slice_of(text));
 	free(text);
 	if (q->waiting == 0)
 		finish(q);

@@ -29,8 +29,6 @@ struct directory {
 	struct row_cache *matches, *names;
 	struct peers *peers;
 	struct coalescer *seen, *message_at;
-	void (*on_change)(void *arg, const char *match_id);
-	void *on_change_arg;
 	struct list flushes;
 	struct task flush_done;
 	int flush_err;
@@ -105,22 +103,18 @@ static void on_relisten(void *arg)
 
 	row_cache_relisten(d->matches);
 	row_cache_relisten(d->names);
-	if (listen_proof(d->listen)->serial > 0 && d->on_change != NULL)
-		d->on_change(d->on_change_arg, "");
 }
 
 static void on_changed(void *arg, const char *channel, const char *id)
 {
 	struct directory *d = arg;
-	bool match = strcmp(channel, CHANNEL_MATCH) == 0;
-	struct row_cache *cache = match ? d->matches : d->names;
+	struct row_cache *cache = strcmp(channel, CHANNEL_MATCH) == 0 ?
+					  d->matches : d->names;
 
 	if (id[0] == '\0')
 		row_cache_invalidate_all(cache);
 	else
 		row_cache_invalidate(cache, id);
-	if (match && d->on_change != NULL)
-		d->on_change(d->on_change_arg, id);
 }
 
 struct match_call {
@@ -279,13 +273,6 @@ void directory_flush(struct directory *d, void (*cb)(void *arg, int err),
 		d->flush_err = -ENOTCONN;
 	if (!writes_under_way(d))
 		loop_defer(d->loop, &d->flush_done);
-}
-
-void directory_on_change(struct directory *d,
-			 void (*fn)(void *arg, const char *match_id), void *arg)
-{
-	d->on_change = fn;
-	d->on_change_arg = arg;
 }
 
 static struct row_cache *cache_new(struct directory *d,

@@ -65,10 +65,5 @@ void directory_message_at(struct directory *d, const char *match_id,
 /* Writes what is pending now; cb when the server answered, or with an error. */
 void directory_flush(struct directory *d, void (*cb)(void *arg, int err),
 		     void *arg);
-/* A match changed (came, went, is or is no longer live): for what others
- * derived from it. match_id "": any may have, the notifications had a gap. fn
- * may be NULL. */
-void directory_on_change(struct directory *d,
-			 void (*fn)(void *arg, const char *match_id), void *arg);
 
 #endif

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <hiredis/hiredis.h>
 
@@ -35,11 +34,6 @@ static void on_online(struct presence *p, int err, const redisReply *reply,
 	free(q);
 }
 
-static struct slice text(const char *s)
-{
-	return (struct slice){ s, strlen(s) };
-}
-
 void presence_online(struct presence *p, const char *const *user_ids, size_t n,
 		     presence_online_cb *cb, void *arg)
 {
@@ -51,7 +45,7 @@ void presence_online(struct presence *p, const char *const *user_ids, size_t n,
 	argv[argc++] = SLICE("SMISMEMBER");
 	argv[argc++] = SLICE("online:users");
 	for (size_t i = 0; i < n; i++)
-		argv[argc++] = text(user_ids[i]);
+		argv[argc++] = slice_of(user_ids[i]);
 	if (n == 0)
 		argv[argc++] = SLICE("");	/* it wants to be asked something */
 	presence_command(p, argc, argv, on_online, q);
@@ -91,11 +85,11 @@ void presence_lead(struct presence *p, const char *job, unsigned hold_ms,
 {
 	struct candidacy *c = mem_alloc(sizeof(*c));
 	char ms[16];
-	struct slice argv[3] = { text(job), text(p->instance) };
+	struct slice argv[3] = { slice_of(job), slice_of(p->instance) };
 
 	*c = (struct candidacy){ cb, arg };
 	snprintf(ms, sizeof(ms), "%u", hold_ms);
-	argv[2] = text(ms);
+	argv[2] = slice_of(ms);
 	presence_eval(p, &lead_script, 3, argv, on_lead, c);
 }
 

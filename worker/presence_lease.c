@@ -27,11 +27,6 @@ struct burial {
 	bool retires;		/* our own, for good */
 };
 
-static struct slice text(const char *s)
-{
-	return (struct slice){ s, strlen(s) };
-}
-
 static void register_all(struct presence *p)
 {
 	p->stale = false;
@@ -73,9 +68,9 @@ static void renew(struct presence *p, void *registering)
 	if (p->renewing || p->retired)
 		return;
 	snprintf(epoch, sizeof(epoch), "%llu", (unsigned long long)p->epoch);
-	argv[0] = text(p->instance);
-	argv[1] = text(epoch);
-	argv[2] = text(p->lease_ms);
+	argv[0] = slice_of(p->instance);
+	argv[1] = slice_of(epoch);
+	argv[2] = slice_of(p->lease_ms);
 	argv[3] = registering != NULL ? SLICE("1") : SLICE("0");
 	p->renewing = true;
 	p->renew_sent_us = clock_mono_us();
@@ -109,7 +104,7 @@ static void on_swept(struct presence *p, int err, const redisReply *reply,
 static void on_sweep_timer(void *arg)
 {
 	struct presence *p = arg;
-	struct slice argv[] = { text(p->instance), text(p->grace_ms),
+	struct slice argv[] = { slice_of(p->instance), slice_of(p->grace_ms),
 				NUMBER(BURY_USERS), NUMBER(DUE_USERS) };
 
 	timer_arm(&p->sweep, p->sweep_ms);
@@ -140,7 +135,7 @@ static void on_buried(struct presence *p, int err, const redisReply *reply,
 
 static void bury(struct presence *p, struct burial *b, bool first)
 {
-	struct slice argv[] = { text(b->instance), text(p->grace_ms),
+	struct slice argv[] = { slice_of(b->instance), slice_of(p->grace_ms),
 				NUMBER(BURY_USERS),
 				first ? SLICE("1") : SLICE("0") };
 

@@ -128,7 +128,7 @@ static void send_batch(struct router *r)
 	r->waiting_bytes += c->bytes;
 
 	argv = mem_alloc((b->nargs + 1) * sizeof(*argv));
-	argv[0] = (struct slice){ r->instance, strlen(r->instance) };
+	argv[0] = slice_of(r->instance);
 	route_batch_argv(b, argv + 1);
 	redis_eval(r->redis, &route_script, 0, (int)b->nargs + 1, argv,
 		   on_routed, c);
@@ -188,11 +188,6 @@ static void add_envelope(struct route_batch *b, const struct envelope *e)
 	route_batch_end_arg(b);
 }
 
-static struct slice text(const char *s)
-{
-	return (struct slice){ s, strlen(s) };
-}
-
 void router_send(struct router *r, const struct envelope *e,
 		 enum router_extra extra, router_cb *cb, void *arg)
 {
@@ -219,7 +214,7 @@ static void send_some(struct router *r, const char *const *users, size_t n,
 	envelope_encode(&b->bytes, &e);
 	route_batch_end_arg(b);
 	for (size_t i = 0; i < n; i++)
-		route_batch_arg(b, text(users[i]));
+		route_batch_arg(b, slice_of(users[i]));
 	done(r);
 }
 
@@ -277,12 +272,12 @@ void router_read(struct router *r, const char *match_id, const char *user_id,
 	memcpy(w->user_id, user_id, len);
 	if (!begin(r, 'r', on_read, w))
 		return;
-	route_batch_arg(b, text(user_id));
-	route_batch_arg(b, text(match_id));
+	route_batch_arg(b, slice_of(user_id));
+	route_batch_arg(b, slice_of(match_id));
 	buf_printf(&b->bytes, "%zu", n);
 	route_batch_end_arg(b);
 	for (size_t i = 0; i < n; i++)
-		route_batch_arg(b, text(ids[i]));
+		route_batch_arg(b, slice_of(ids[i]));
 	done(r);
 }
 

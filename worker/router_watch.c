@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "common/backend/redis.h"
 #include "common/base/log.h"
@@ -201,7 +200,7 @@ static void on_ticked(void *arg, int err, const struct redisReply *reply)
 static void on_tick(void *arg)
 {
 	struct router_watch *w = arg;
-	struct slice argv = { w->instance, strlen(w->instance) };
+	struct slice argv = slice_of(w->instance);
 
 	timer_arm(&w->tick, TICK_MS);
 	if (w->call != NULL || !redis_up(w->commands))

@@ -65,11 +65,6 @@ struct call {
 	void *arg;
 };
 
-static struct slice text(const char *s)
-{
-	return (struct slice){ s, strlen(s) };
-}
-
 static void on_begun(void *arg, int err, const struct redisReply *reply)
 {
 	struct call *k = arg;
@@ -82,7 +77,7 @@ static void on_begun(void *arg, int err, const struct redisReply *reply)
 void unread_sets_begin(struct redis *r, const char *user_id, const char *token,
 		       bool in_doubt, unread_begun_cb *cb, void *arg)
 {
-	struct slice argv[] = { text(user_id), text(token),
+	struct slice argv[] = { slice_of(user_id), slice_of(token),
 				in_doubt ? SLICE("1") : SLICE("0") };
 	struct call *k = mem_alloc(sizeof(*k));
 
@@ -106,8 +101,8 @@ void unread_sets_replace(struct redis *r, const char *user_id,
 	struct call *k = mem_alloc(sizeof(*k));
 
 	*k = (struct call){ .replaced = cb, .arg = arg };
-	argv[0] = text(user_id);
-	argv[1] = text(token);
+	argv[0] = slice_of(user_id);
+	argv[1] = slice_of(token);
 	if (n > 0)
 		memcpy(argv + 2, pairs, 2 * n * sizeof(*argv));
 	redis_eval(r, &replace_script, 0, (int)(2 + 2 * n), argv, on_replaced,

@@ -241,7 +241,7 @@ static void on_query(void *arg, uint32_t id, struct slice text)
 	out = json_dumps(a, JSON_COMPACT);
 	if (out != NULL)
 		master_link_answer(w->master, id,
-				   (struct slice){ out, strlen(out) });
+				   slice_of(out));
 	free(out);
 	json_decref(a);
 	json_decref(q);

@@ -55,7 +55,7 @@ static struct slice element(const char *list, unsigned n)
 	if (list == NULL)
 		return (struct slice){ "", 0 };
 	if (strchr(list, ',') == NULL)
-		return (struct slice){ list, strlen(list) };
+		return slice_of(list);
 	for (; n > 0 && list != NULL; n--) {
 		list = strchr(list, ',');
 		list = list != NULL ? list + 1 : NULL;

@@ -160,7 +160,7 @@ static void submit_eval(struct redis *r, struct call *call,
 		nkeys /= 10;
 	} while (nkeys != 0);
 	full[0] = text ? SLICE("EVAL") : SLICE("EVALSHA");
-	full[1] = text ? (struct slice){ s->text, strlen(s->text) } :
+	full[1] = text ? slice_of(s->text) :
 			 (struct slice){ s->sha, sizeof(s->sha) - 1 };
 	full[2] = (struct slice){ num + sizeof(num) - digits, digits };
 	if (argc > 0)

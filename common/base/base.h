@@ -1,10 +1,11 @@
-/* Small things every file may use. No functions live here. */
+/* Small things every file may use. */
 #ifndef PW_BASE_H
 #define PW_BASE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define MUST_CHECK __attribute__((warn_unused_result))
 #define PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
@@ -20,6 +21,11 @@ struct slice {
 };
 
 #define SLICE(literal) ((struct slice){ (literal), sizeof(literal) - 1 })
+
+static inline struct slice slice_of(const char *s)
+{
+	return (struct slice){ s, strlen(s) };
+}
 
 /* Longest user, match or message id accepted anywhere, in bytes. */
 #define PW_ID_MAX 128

@@ -211,7 +211,7 @@ static struct slice trim(struct slice s)
 
 struct net_list *net_list_new(const char *text, struct slice *bad_out)
 {
-	struct slice rest = trim((struct slice){ text, strlen(text) });
+	struct slice rest = trim(slice_of(text));
 	struct net_list *l;
 	size_t most = 1;
 

@@ -94,12 +94,12 @@ static void send_events(struct queue *q)
 	int argc = 0;
 
 	list_init(sent);
-	argv[argc++] = (struct slice){ q->limit, strlen(q->limit) };
+	argv[argc++] = slice_of(q->limit);
 	while (argc < (int)ARRAY_SIZE(argv) &&
 	       (n = list_shift(&q->events)) != NULL) {
 		struct event *e = LIST_ENTRY(n, struct event, node);
 
-		argv[argc++] = (struct slice){ e->key, strlen(e->key) };
+		argv[argc++] = slice_of(e->key);
 		argv[argc++] = e->json;
 		list_append(sent, n);
 	}

@@ -50,11 +50,6 @@ struct consumer {
 
 static void read_next(struct consumer *c);
 
-static struct slice text(const char *s)
-{
-	return (struct slice){ s, strlen(s) };
-}
-
 static const redisReply *event_field(const redisReply *fields)
 {
 	if (fields->type != REDIS_REPLY_ARRAY)
@@ -164,7 +159,7 @@ static void on_claimed(void *arg, int err, const struct redisReply *reply)
 static void create_group(struct consumer *c)
 {
 	const struct slice argv[] = { SLICE("XGROUP"), SLICE("CREATE"),
-				      SLICE(PUSH_STREAM), text(c->group),
+				      SLICE(PUSH_STREAM), slice_of(c->group),
 				      SLICE("0"), SLICE("MKSTREAM") };
 
 	redis_command(c->reader, (int)ARRAY_SIZE(argv), argv, on_group, c);
@@ -174,11 +169,11 @@ static void claim_idle(struct consumer *c, const char *count)
 {
 	char idle[16];
 	const struct slice argv[] = { SLICE("XAUTOCLAIM"), SLICE(PUSH_STREAM),
-				      text(c->group), text(c->name),
+				      slice_of(c->group), slice_of(c->name),
 				      { idle, (size_t)snprintf(idle, sizeof(idle), "%u",
 							       c->claim_idle_ms) },
-				      text(c->claim_from),
-				      SLICE("COUNT"), text(count) };
+				      slice_of(c->claim_from),
+				      SLICE("COUNT"), slice_of(count) };
 
 	redis_command(c->reader, (int)ARRAY_SIZE(argv), argv, on_claimed, c);
 }
@@ -187,18 +182,18 @@ static void read_group(struct consumer *c, const char *count, const char *from)
 {
 	char block[16];
 	struct slice argv[12] = { SLICE("XREADGROUP"), SLICE("GROUP"),
-				  text(c->group), text(c->name),
-				  SLICE("COUNT"), text(count) };
+				  slice_of(c->group), slice_of(c->name),
+				  SLICE("COUNT"), slice_of(count) };
 	int argc = 6;
 
 	if (c->phase == PHASE_NEW) {	/* from before ignores BLOCK */
 		argv[argc++] = SLICE("BLOCK");
 		snprintf(block, sizeof(block), "%d", BLOCK_MS);
-		argv[argc++] = text(block);
+		argv[argc++] = slice_of(block);
 	}
 	argv[argc++] = SLICE("STREAMS");
 	argv[argc++] = SLICE(PUSH_STREAM);
-	argv[argc++] = text(from);
+	argv[argc++] = slice_of(from);
 	redis_command(c->reader, argc, argv, on_read, c);
 }
 

@@ -80,11 +80,6 @@ static struct entry *find(const struct flight *f, const char *id)
 	return n != NULL ? CONTAINER_OF(n, struct entry, node) : NULL;
 }
 
-static struct slice text(const char *s)
-{
-	return (struct slice){ s, strlen(s) };
-}
-
 static void on_acked(void *arg, int err, const struct redisReply *reply)
 {
 	struct acking *a = arg;
@@ -117,9 +112,9 @@ static void send_acks(struct flight *f)
 
 	a->flight = f;
 	list_init(&a->acks);
-	argv[argc++] = text(f->group);
+	argv[argc++] = slice_of(f->group);
 	while (argc < (int)ARRAY_SIZE(argv) && (n = list_shift(&f->acks)) != NULL) {
-		argv[argc++] = text(LIST_ENTRY(n, struct entry, acks)->id);
+		argv[argc++] = slice_of(LIST_ENTRY(n, struct entry, acks)->id);
 		list_append(&a->acks, n);
 	}
 	redis_eval(f->redis, &ack_script, 0, argc, argv, on_acked, a);
@@ -166,7 +161,7 @@ static void touch_entry(struct map_node *node, void *arg)
 {
 	struct touching *t = arg;
 
-	t->argv[t->argc++] = text(CONTAINER_OF(node, struct entry, node)->id);
+	t->argv[t->argc++] = slice_of(CONTAINER_OF(node, struct entry, node)->id);
 	if (t->argc == (int)ARRAY_SIZE(t->argv))
 		send_touch(t);
 }
@@ -175,7 +170,7 @@ static void on_touch(void *arg)
 {
 	struct flight *f = arg;
 	struct touching t = { .flight = f,
-			      .argv = { text(f->group), text(f->consumer) },
+			      .argv = { slice_of(f->group), slice_of(f->consumer) },
 			      .argc = 2 };
 
 	timer_arm(&f->touch, f->touch_ms);

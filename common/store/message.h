@@ -24,8 +24,10 @@ struct message {
 	const char *temp_id;		/* its JSON text ("\"a1\"" or "17"), as the
 					 * client sent it; NULL: none */
 	int64_t sent_at_ms;		/* cluster time */
-	int64_t pos;			/* µs, strictly increasing per instance */
-	const char *src;		/* "host:boot:instance" that accepted it */
+	int64_t pos;			/* µs, cluster_pos_at(sent_at_ms): rising
+					 * within a stream (sender, match, src) */
+	const char *src;		/* "host:boot:instance" that accepted it,
+					 * with ".1", ".2" … behind (chat/src.h) */
 	int64_t owe;			/* µs when a push falls due; 0: none owed */
 	int64_t chg;			/* = pos; raised by receipts */
 	int64_t delivered_at_ms;	/* 0: not yet */

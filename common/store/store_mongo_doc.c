@@ -153,8 +153,7 @@ static void get_type(bson_iter_t *it, struct message *m)
 
 	/* What another program wrote there is shown as text. */
 	if (name == NULL ||
-	    message_type_parse((struct slice){ name, strlen(name) },
-			       &m->type) != 0)
+	    message_type_parse(slice_of(name), &m->type) != 0)
 		m->type = MSG_TEXT;
 }
 

@@ -55,11 +55,6 @@ static void has_it(struct device *d, const struct emission *e)
 				   clock_mono_us());
 }
 
-static struct slice text(const char *s)
-{
-	return (struct slice){ s, strlen(s) };
-}
-
 static void give_message(struct catch_up *u, const struct message *m)
 {
 	struct device *d = u->d;
@@ -74,8 +69,8 @@ static void give_message(struct catch_up *u, const struct message *m)
 
 	/* As of a copy that comes live: his next must come after it (M0). */
 	if (own)
-		streams_raise(&d->chat->streams, text(m->sender_id),
-			      text(m->match_id), m->sent_at_ms);
+		streams_raise(&d->chat->streams, slice_of(m->sender_id),
+			      slice_of(m->match_id), m->sent_at_ms);
 	live = find_held(u, &e.at);
 	if (live != NULL && live->n == 0) {	/* it sent this itself */
 		seen_note(&d->seen, &e.at, u->floor);

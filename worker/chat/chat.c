@@ -87,28 +87,14 @@ static unsigned to_devices(struct user *u, struct slice frame,
 unsigned chat_local(struct chat *c, const char *user_id, struct slice frame,
 		    const struct device *except)
 {
-	struct user *u = users_find(&c->users, (struct slice){ user_id,
-							      strlen(user_id) });
+	struct user *u = users_find(&c->users, slice_of(user_id));
 
 	return u != NULL ? to_devices(u, frame, except) : 0;
 }
 
-void chat_everywhere(struct chat *c, const char *user_id, struct slice frame)
-{
-	struct envelope e = {
-		.kind = ENV_EMIT,
-		.user_id = { user_id, strlen(user_id) },
-		.event = frame,
-	};
-
-	chat_local(c, user_id, frame, NULL);
-	router_send(c->router, &e, ROUTE_PLAIN, NULL, NULL);
-}
-
 void chat_local_receipt(struct chat *c, const char *user_id, struct slice frame)
 {
-	struct user *u = users_find(&c->users, (struct slice){ user_id,
-							      strlen(user_id) });
+	struct user *u = users_find(&c->users, slice_of(user_id));
 	struct list *pos, *tmp;
 
 	if (u == NULL)
@@ -258,8 +244,7 @@ void chat_reregister(void *arg)
 
 json_t *chat_user_devices(struct chat *c, const char *user_id)
 {
-	struct user *u = users_find(&c->users, (struct slice){ user_id,
-							      strlen(user_id) });
+	struct user *u = users_find(&c->users, slice_of(user_id));
 	json_t *all = json_array();
 	struct list *pos, *tmp;
 	char since[TIME_ISO_LEN + 1];

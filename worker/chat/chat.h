@@ -74,7 +74,7 @@ struct chat {
 	struct emitter *emitter;	/* NULL: redis_emitter is off */
 	struct buf scratch;	/* frames of one event, reused */
 	struct buf offset;	/* of one event, see emit.c */
-	unsigned ops;		/* sends not yet answered */
+	unsigned ops;		/* sends and confirmations that a stop waits for */
 	bool stopping;		/* new events are refused */
 	bool down;		/* the backends are being freed: ask them nothing */
 };
@@ -101,8 +101,6 @@ json_t *chat_user_devices(struct chat *c, const char *user_id);
  * NULL). Returns how many. */
 unsigned chat_local(struct chat *c, const char *user_id, struct slice frame,
 		    const struct device *except);
-/* The same to all his devices, here and elsewhere. */
-void chat_everywhere(struct chat *c, const char *user_id, struct slice frame);
 /* A receipt to his devices here, behind the messages that they are being sent,
  * and with an offset (emit.h). */
 void chat_local_receipt(struct chat *c, const char *user_id, struct slice frame);

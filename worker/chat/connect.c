@@ -71,9 +71,7 @@ struct entering {
 static void on_entered(void *arg, int err)
 {
 	struct entering *e = arg;
-	struct user *u = users_find(&e->c->users,
-				    (struct slice){ e->user_id,
-						    strlen(e->user_id) });
+	struct user *u = users_find(&e->c->users, slice_of(e->user_id));
 
 	(void)err;
 	/* He may have left meanwhile, and even come back: that stay has a
@@ -138,8 +136,7 @@ static void add_device(struct chat *c, struct sio_socket *k,
 
 static bool too_many(const struct chat *c, const char *user_id)
 {
-	const struct user *u = users_find(&c->users, (struct slice){
-						user_id, strlen(user_id) });
+	const struct user *u = users_find(&c->users, slice_of(user_id));
 
 	return c->conf.user_connections != 0 && u != NULL &&
 	       u->ndevices >= c->conf.user_connections;

@@ -1,20 +1,13 @@
 #include "worker/chat/emit.h"
 
-#include <string.h>
-
 #include "common/base/clock.h"
 #include "worker/chat/catch_up.h"
-
-static struct slice text(const char *s)
-{
-	return (struct slice){ s, strlen(s) };
-}
 
 struct place place_of(const struct message *m)
 {
 	return (struct place){
-		cursor_stream_id(text(m->sender_id), text(m->match_id),
-				 text(m->src)),
+		cursor_stream_id(slice_of(m->sender_id), slice_of(m->match_id),
+				 slice_of(m->src)),
 		m->pos,
 	};
 }

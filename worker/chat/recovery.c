@@ -30,7 +30,7 @@ bool recovery_read(const char *user_id, const char *pid, const char *offset,
 		return false;
 	recovery_pid(user_id, sid, mine);
 	if (strcmp(mine, pid) != 0 ||
-	    cursor_read((struct slice){ offset, strlen(offset) }, &c) != 0 ||
+	    cursor_read(slice_of(offset), &c) != 0 ||
 	    c.floor > now_us || c.floor < now_us - window_us)
 		return false;
 	memcpy(sid_out, sid, SESSION_ID_LEN + 1);

@@ -36,13 +36,13 @@ static void relay_to_user(struct map_node *node, void *arg)
 	struct list *pos, *tmp;
 
 	strcpy(room + USER_ROOM_LEN, u->id);
-	if (rooms_have(except, (struct slice){ room, strlen(room) }))
+	if (rooms_have(except, slice_of(room)))
 		return;
 	LIST_FOREACH_SAFE(pos, tmp, &u->devices) {
 		struct device *d = LIST_ENTRY(pos, struct device, node);
 		const char *sid = sio_socket_id(d->socket);
 
-		if (!rooms_have(except, (struct slice){ sid, strlen(sid) }))
+		if (!rooms_have(except, slice_of(sid)))
 			r->act(d, r->frame);
 	}
 }

@@ -69,12 +69,12 @@ static struct envelope envelope_of(const struct message *m,
 {
 	return (struct envelope){
 		.kind = kind,
-		.user_id = { user_id, strlen(user_id) },
+		.user_id = slice_of(user_id),
 		.event = frame,
 		.id = { m->id, MESSAGE_ID_LEN },
-		.match_id = { m->match_id, strlen(m->match_id) },
-		.sender_id = { m->sender_id, strlen(m->sender_id) },
-		.src = { m->src, strlen(m->src) },
+		.match_id = slice_of(m->match_id),
+		.sender_id = slice_of(m->sender_id),
+		.src = slice_of(m->src),
 		.sent_at_ms = m->sent_at_ms,
 		.pos = m->pos,
 	};
@@ -119,8 +119,8 @@ static void to_sender(struct routing *q, const struct message *m,
 void route_message(struct chat *c, const struct message *m,
 		   const struct device *asker)
 {
-	struct slice recipient = { m->recipient_id, strlen(m->recipient_id) };
-	struct slice sender = { m->sender_id, strlen(m->sender_id) };
+	struct slice recipient = slice_of(m->recipient_id);
+	struct slice sender = slice_of(m->sender_id);
 	struct emission out = { .id = m->id, .at = place_of(m), .tracked = true };
 	struct routing *q = NULL;
 	unsigned local;
@@ -144,7 +144,7 @@ void route_message(struct chat *c, const struct message *m,
 
 void route_look(struct chat *c, const char *user_id)
 {
-	struct slice id = { user_id, strlen(user_id) };
+	struct slice id = slice_of(user_id);
 	struct envelope e = { .kind = ENV_CATCH_UP, .user_id = id };
 
 	catch_up_user(c, id);

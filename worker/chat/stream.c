@@ -89,8 +89,7 @@ struct stream *stream_get(struct streams *ss, const char *sender_id,
 	struct stream_key k;
 	struct stream *s;
 
-	if (!make_key((struct slice){ sender_id, strlen(sender_id) },
-		      (struct slice){ match_id, strlen(match_id) }, &k))
+	if (!make_key(slice_of(sender_id), slice_of(match_id), &k))
 		abort();	/* ids are checked where they come in */
 	s = find(ss, &k);
 	if (s != NULL) {

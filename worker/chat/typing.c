@@ -1,6 +1,5 @@
 /* message:typing. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "common/base/mem.h"
 #include "worker/chat/chat.h"
@@ -31,7 +30,7 @@ static void on_member(void *arg, const struct field_error *e,
 	chat_local(c, m->other, buf_slice(b), NULL);
 	env = (struct envelope){
 		.kind = ENV_EMIT,
-		.user_id = { m->other, strlen(m->other) },
+		.user_id = slice_of(m->other),
 		.event = buf_slice(b),
 	};
 	router_typing(c->router, m->match_id, m->me, t->typing, &env);

@@ -45,7 +45,7 @@ struct user *users_find(const struct users *us, struct slice id)
 
 static struct user *user_get(struct users *us, const char *id)
 {
-	struct slice key = { id, strlen(id) };
+	struct slice key = slice_of(id);
 	struct user *u = users_find(us, key);
 
 	if (u != NULL)

@@ -90,7 +90,7 @@ const char *sio_socket_namespace(const struct sio_socket *k)
 
 int sio_restore(struct sio_socket *k, const char *sid)
 {
-	struct slice text = { sid, strlen(sid) };
+	struct slice text = slice_of(sid);
 	uint32_t instance;
 
 	if (session_id_instance(text, &instance) != 0)

@@ -65,8 +65,7 @@ struct cors *cors_new(const char *origins, bool credentials)
 		if (strcmp(s, "*") == 0)
 			c->any = true;
 		else
-			c->origins[c->n++] = without_default_port(
-				(struct slice){ s, strlen(s) });
+			c->origins[c->n++] = without_default_port(slice_of(s));
 	}
 	return c;
 }
