@@ -14,6 +14,9 @@
 #include "worker/presence_impl.h"
 
 #define BATCH_CHANGES 200	/* of one script call */
+/* Beyond, a Redis that kept its data still has the user to be buried; of one that
+ * lost it nobody is told that he left. */
+#define LEAVES_MAX 100000
 
 /* A user who enters or leaves, on his way to Redis. */
 struct change {
@@ -99,6 +102,8 @@ static void leave_note(struct presence *p, const char *user, uint64_t change)
 	if (l == NULL) {
 		size_t n = strlen(user) + 1;
 
+		if (p->leaves.count >= LEAVES_MAX)
+			return;
 		l = mem_alloc(sizeof(*l) + n);
 		memcpy(l->user, user, n);
 		map_insert(&p->leaves, &l->node, hash_str(user));
@@ -163,11 +168,6 @@ static void on_applied(struct presence *p, int err,
 	free(changes);
 }
 
-static struct slice text(const char *s)
-{
-	return (struct slice){ s, strlen(s) };
-}
-
 /* Takes up to BATCH_CHANGES of this turn's changes. */
 static void send_batch(struct presence *p)
 {
@@ -179,16 +179,16 @@ static void send_batch(struct presence *p)
 
 	snprintf(epoch, sizeof(epoch), "%llu", (unsigned long long)p->epoch);
 	list_init(sent);
-	argv[argc++] = text(p->instance);
-	argv[argc++] = text(epoch);
-	argv[argc++] = text(p->grace_ms);
+	argv[argc++] = slice_of(p->instance);
+	argv[argc++] = slice_of(epoch);
+	argv[argc++] = slice_of(p->grace_ms);
 	while (argc < (int)ARRAY_SIZE(argv) &&
 	       (n = list_shift(&p->changes)) != NULL) {
 		struct change *c = LIST_ENTRY(n, struct change, node);
 
 		argv[argc++] = c->sid != NULL ? SLICE("e") : SLICE("l");
-		argv[argc++] = text(c->user);
-		argv[argc++] = c->sid != NULL ? text(c->sid) : SLICE("");
+		argv[argc++] = slice_of(c->user);
+		argv[argc++] = c->sid != NULL ? slice_of(c->sid) : SLICE("");
 		list_append(sent, n);
 	}
 	presence_eval(p, &presence_apply_script, argc, argv, on_applied, sent);

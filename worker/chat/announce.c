@@ -224,7 +224,10 @@ static bool note_full(struct announce *a)
 
 	if (full && !a->full)
 		log_warn("too many changes of presence wait to be told; new ones are not");
-	a->full = full;
+	if (full)
+		a->full = true;
+	else if (a->by_user.count < ANNOUNCE_MAX / 2)
+		a->full = false;	/* at the bound it would be said each round */
 	return full;
 }
 

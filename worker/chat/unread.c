@@ -161,8 +161,7 @@ static void on_rows(void *arg, int err, const struct message *rows, size_t n)
 	}
 	pairs = mem_alloc((2 * n + 1) * sizeof(*pairs));
 	for (size_t i = 0; i < n; i++) {
-		pairs[2 * i] = (struct slice){ rows[i].match_id,
-					       strlen(rows[i].match_id) };
+		pairs[2 * i] = slice_of(rows[i].match_id);
 		pairs[2 * i + 1] = (struct slice){ rows[i].id, MESSAGE_ID_LEN };
 	}
 	unread_sets_replace(b->c->redis, b->user_id, b->token, pairs, n,
@@ -196,7 +195,10 @@ static bool note_full(struct unread *u)
 
 	if (full && !u->full)
 		log_warn("unread counters of too many users are to be made anew; some wait for their next event");
-	u->full = full;
+	if (full)
+		u->full = true;
+	else if (u->by_user.count < WAITING_MAX / 2)
+		u->full = false;	/* at the bound it would be said again and again */
 	return full;
 }
 
@@ -208,7 +210,7 @@ static bool mark(struct unread *u, const char *user_id)
 	if (u->by_user.count < LACKING_MAX)
 		return false;
 	user = users_find(&u->c->users,
-			  (struct slice){ user_id, strlen(user_id) });
+			  slice_of(user_id));
 	if (user == NULL)
 		return false;
 	user->unread_lost = true;

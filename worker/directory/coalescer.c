@@ -60,12 +60,18 @@ static struct entry *entry_find(const struct map *m, const char *id)
 	return n != NULL ? CONTAINER_OF(n, struct entry, node) : NULL;
 }
 
-static void note_full(struct coalescer *c, bool full)
+static bool note_full(struct coalescer *c)
 {
+	bool full = c->map.count >= c->conf.max;
+
 	if (full && !c->full)
 		log_warn("directory: too many %s wait for PostgreSQL; new ones are dropped",
 			 c->conf.what);
-	c->full = full;
+	if (full)
+		c->full = true;
+	else if (c->map.count < c->conf.max / 2)
+		c->full = false;
+	return full;
 }
 
 static void entry_enqueue(struct coalescer *c, struct entry *e)
@@ -86,8 +92,7 @@ void coalescer_set(struct coalescer *c, const char *id, int64_t ms)
 			e->ms = ms;
 		return;
 	}
-	note_full(c, c->map.count >= c->conf.max);
-	if (c->full)
+	if (note_full(c))
 		return;
 	len = strlen(id);
 	e = mem_zalloc(sizeof(*e) + len + 1);
@@ -107,8 +112,7 @@ static void entry_retry(struct coalescer *c, struct entry *e)
 		free(e);
 		return;
 	}
-	note_full(c, c->map.count >= c->conf.max);
-	if (c->full) {
+	if (note_full(c)) {
 		free(e);
 		return;
 	}
