@@ -4,5 +4,7 @@ import { ROWS } from './lib/rows.mjs';
 import { play } from './lib/play.mjs';
 
 const job = JSON.parse(process.argv[2]);
-const result = await play({ ...job, row: ROWS.find((r) => r.name === job.row) });
+const row = ROWS.find((r) => r.name === job.row);
+const so = (what) => (Array.isArray(what) ? what.includes(job.store) : what);
+const result = await play({ ...job, row: { ...row, repeats: so(row.repeats), store: so(row.store) } });
 process.send(result, () => process.exit());

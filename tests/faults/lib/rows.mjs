@@ -8,6 +8,7 @@
 //   dies      workers are killed
 //   store     a store is away for a while: a client that comes back then starts
 //             afresh
+//             repeats and store may name the stores with which that is so
 //   presence  'death', 'frozen': within which time it has to be true from the
 //             blow on; else from the moment on that all is well again
 //   strike    what happens; what it returns is done to make it well again, if
@@ -63,10 +64,10 @@ export const ROWS = [
     },
   },
   { name: 'redis', what: 'SIGKILL of Redis, empty afterwards', repeats: true, strike: killed('redis') },
-  { name: 'postgres', what: 'SIGKILL of PostgreSQL', repeats: true, store: true, strike: killed('postgres') },
+  { name: 'postgres', what: 'SIGKILL of PostgreSQL', repeats: ['pg'], store: ['pg'], strike: killed('postgres') },
   { name: 'mongo', what: 'SIGKILL of the MongoDB server', stores: ['mongo'], repeats: true, store: true, strike: killed('mongo') },
   { name: 'redis-stall', what: 'Redis stopped for 10 s', strike: stalled('redis') },
-  { name: 'postgres-stall', what: 'PostgreSQL stopped for 10 s', store: true, strike: stalled('postgres') },
+  { name: 'postgres-stall', what: 'PostgreSQL stopped for 10 s', store: ['pg'], strike: stalled('postgres') },
   { name: 'mongo-stall', what: 'the MongoDB server stopped for 10 s', stores: ['mongo'], store: true, strike: stalled('mongo') },
   {
     name: 'host', what: 'the second host killed whole', hosts: 2, dies: true, repeats: true, presence: 'death',
