@@ -12,7 +12,7 @@
 struct receipts {
 	struct chat *c;
 	struct list waiting;	/* oldest first */
-	size_t n;
+	size_t n, bytes;
 	size_t asked;		/* of those told again, not yet answered */
 	bool full;		/* logged */
 	struct timer retry;
@@ -26,9 +26,16 @@ struct receipt {
 	char user_id[];		/* NUL, then the frame */
 };
 
+/* What it weighs: one of message:read may name 500 messages. */
+static size_t weight(const struct receipt *r)
+{
+	return sizeof(*r) + strlen(r->user_id) + 1 + r->frame_n;
+}
+
 static void keep(struct receipts *rs, struct receipt *r)
 {
-	bool full = rs->n == RECEIPTS_MAX;
+	bool full = rs->n == RECEIPTS_MAX ||
+		    rs->bytes + weight(r) > RECEIPTS_BYTES_MAX;
 
 	if (full && !rs->full)
 		log_warn("too many receipts wait for Redis: new ones are not kept");
@@ -39,6 +46,7 @@ static void keep(struct receipts *rs, struct receipt *r)
 	}
 	list_append(&rs->waiting, &r->node);
 	rs->n++;
+	rs->bytes += weight(r);
 	if (!timer_armed(&rs->retry))
 		timer_arm(&rs->retry, RETRY_MS);
 }
@@ -81,6 +89,7 @@ static void next_page(void *arg)
 		struct receipt *r = LIST_ENTRY(n, struct receipt, node);
 
 		rs->n--;
+		rs->bytes -= weight(r);
 		rs->asked++;
 		r->again = true;
 		send(r);

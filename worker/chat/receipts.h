@@ -9,6 +9,7 @@
 #include "worker/chat/chat.h"
 
 #define RECEIPTS_MAX 50000
+#define RECEIPTS_BYTES_MAX (16 * 1024 * 1024)
 
 void receipts_init(struct chat *c);
 void receipts_free(struct chat *c);

@@ -124,3 +124,24 @@ Test(receipts, freed_while_some_wait)
 	c.down = true;
 	answer_all(-ECANCELED);
 }
+
+/* One of message:read names up to 500 messages. */
+Test(receipts, kept_by_what_they_weigh)
+{
+	static char large[100000];
+	int kept = 0;
+
+	memset(large, 'x', sizeof(large));
+	for (int i = 0; i < 200; i++)
+		chat_receipt(&c, "anna", (struct slice){ large, sizeof(large) });
+	answer_all(-ENOTCONN);
+	receipts_wake(&c);
+	kept = saw.nsent;
+	cr_expect_eq(kept, RECEIPTS_BYTES_MAX / 100100, "%d", kept);
+	answer_all(0);
+	chat_receipt(&c, "anna", (struct slice){ large, sizeof(large) });
+	answer_all(-ENOTCONN);
+	receipts_wake(&c);
+	cr_expect_eq(saw.nsent, 1, "there is room again");
+	answer_all(0);
+}
