@@ -3,6 +3,8 @@
 import { ROWS } from './lib/rows.mjs';
 import { play } from './lib/play.mjs';
 
+process.on('disconnect', () => process.exit(1));
+
 const job = JSON.parse(process.argv[2]);
 const row = ROWS.find((r) => r.name === job.row);
 const so = (what) => (Array.isArray(what) ? what.includes(job.store) : what);

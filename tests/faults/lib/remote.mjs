@@ -11,7 +11,10 @@ export class RemoteDevice extends EventEmitter {
 
   constructor(url, options) {
     super();
-    this.child = fork(program, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    // also dies with us when it is stopped
+    this.child = fork(program, {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'], execPath: 'setpriv', execArgv: ['--pdeathsig', 'KILL', '--', process.execPath],
+    });
     this.child.on('message', ([name, ...args]) => {
       if (name === 'up') this.up = true;
       if (name === 'down') this.up = false;
