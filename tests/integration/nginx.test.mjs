@@ -27,7 +27,9 @@ class End {
     this.socket = io(url, {
       auth: { token }, forceNew: true, reconnection: false, ...(transports && { transports }),
     });
-    this.socket.on('message:new', (m) => this.#note(this.came, m));
+    // The last ones of the round before come again if the client left before
+    // its pong: they are of another match.
+    this.socket.on('message:new', (m) => { if (m.matchId === matchId) this.#note(this.came, m); });
     this.socket.on('message:sent', (m) => this.#note(this.sent, m));
     for (const name of ['error', 'connect_error', 'disconnect']) {
       this.socket.on(name, (e) => { this.errors.push(`${name}: ${e.message ?? e.code ?? e}`); this.#settle(); });

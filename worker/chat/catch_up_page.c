@@ -89,8 +89,10 @@ static void give_message(struct catch_up *u, const struct message *m)
 		return;
 	u->written += b->len;
 	stats_inc(STAT_caught_up);
-	if (!own)
+	if (!own) {
+		stats_inc(STAT_messages_emitted);
 		flight_record(FLIGHT_WRITTEN, m->id, 1);
+	}
 }
 
 /* --- receipts --- */
