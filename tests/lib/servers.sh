@@ -72,7 +72,7 @@ start_pg() {
 		port=$(free_port)
 		if (cd / && as_postgres "$bin/pg_ctl" -D "$d/data" -w -t 30 -l "$d/log" \
 			-o "-p $port -k $d -c listen_addresses=127.0.0.1 -c fsync=off
-			    -c full_page_writes=off -c max_connections=500" start) \
+			    -c full_page_writes=off -c max_connections=900" start) \
 			>"$SERVERS_DIR/pg_ctl.log" 2>&1; then
 			pg_running=1
 			export PW_TEST_DATABASE_URL=postgresql://postgres@127.0.0.1:$port/postgres
@@ -117,7 +117,7 @@ start_mongo() {
 		done
 	else
 		psql -qc 'CREATE DATABASE ferretdb' "$PW_TEST_DATABASE_URL" >"$d.log" 2>&1
-		"$(ferretdb_binary)" -postgresql-url "${PW_TEST_DATABASE_URL%/*}/ferretdb?pool_max_conns=300" \
+		"$(ferretdb_binary)" -postgresql-url "${PW_TEST_DATABASE_URL%/*}/ferretdb?pool_max_conns=250" \
 			-dir "$d" -port-file "$d/port" >>"$d.log" 2>&1 &
 		mongo_pid=$!
 		if until_ok 30 test -s "$d/port"; then
