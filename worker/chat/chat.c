@@ -255,7 +255,7 @@ json_t *chat_user_devices(struct chat *c, const char *user_id)
 		struct device *d = LIST_ENTRY(pos, struct device, node);
 		struct eio_session *s = sio_socket_session(d->socket);
 
-		time_iso((int64_t)d->since_s * 1000, since);
+		time_iso((int64_t)d->since_ms, since);
 		json_array_append_new(
 			all, json_pack("{s:s, s:s, s:s}", "sid",
 				       sio_socket_id(d->socket), "transport",

@@ -105,7 +105,7 @@ static void add_device(struct chat *c, struct sio_socket *k,
 	struct device *d = device_new(c, &c->users, claims->user_id, k);
 	int64_t left_s;
 
-	d->since_s = (uint32_t)(cluster_now_us() / 1000000);
+	d->since_ms = (uint64_t)cluster_now_ms();
 	if (claims->expires_at_s != 0) {
 		left_s = claims->expires_at_s - clock_wall_us() / 1000000;
 		d->expires_mono_ms = clock_mono_ms() + left_s * 1000 +

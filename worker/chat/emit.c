@@ -21,7 +21,7 @@ struct place place_of_envelope(const struct envelope *e)
 
 int64_t emit_since_us(const struct device *d)
 {
-	int64_t since = (int64_t)d->since_s * 1000000;
+	int64_t since = (int64_t)d->since_ms * 1000;
 
 	return since <= cluster_now_us() ? since : 0;
 }

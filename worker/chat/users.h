@@ -33,12 +33,13 @@ struct device {
 	struct seen *seen;		/* NULL: sent nothing lately (seen.h) */
 	struct catch_up *catch_up;	/* NULL: it has all (catch_up.h) */
 	int64_t expires_mono_ms;	/* 0: the token has no end */
-	uint32_t since_s;	/* cluster time */
-	uint32_t event_bytes;	/* what unanswered events hold in memory */
-	uint32_t refs;
+	uint64_t since_ms : 48;	/* cluster time. To the ms: what was delivered
+				 * before is not for it */
 	uint16_t events;	/* asked for and not yet answered */
-	bool accepted;		/* CONNECT answered: part of every fan-out */
-	bool explicit_mode;	/* it sends message:received: pongs confirm
+	uint32_t event_bytes;	/* what unanswered events hold in memory */
+	uint32_t refs : 30;
+	bool accepted : 1;	/* CONNECT answered: part of every fan-out */
+	bool explicit_mode : 1;	/* it sends message:received: pongs confirm
 				 * nothing any more (M2) */
 };
 

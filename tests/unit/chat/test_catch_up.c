@@ -159,7 +159,7 @@ static struct device *device(void)
 	struct device *d = device_new(&c, &c.users, "ben",
 				      (struct sio_socket *)(uintptr_t)3);
 
-	d->since_s = (uint32_t)(NOW_US / 1000000);
+	d->since_ms = (uint64_t)NOW_US / 1000;
 	d->user->registered = true;
 	return d;
 }
@@ -454,11 +454,24 @@ Test(catch_up, own_messages_raise_what_is_sent_next)
 		     NOW_US / 1000 + 1001);
 }
 
+/* Its worker died, it came back within the second, and all there catch up. */
+Test(catch_up, what_it_confirmed_just_before_it_came_does_not_come_again)
+{
+	clock_fake_set(1000000, NOW_US + 700000);
+	ben->since_ms += 500;
+	ben->accepted = true;
+	row(0, NOW_US + 100000)->delivered_at_ms = NOW_US / 1000 + 499;
+	row(1, NOW_US + 100000)->delivered_at_ms = NOW_US / 1000 + 500;
+	catch_up_start(ben, true);
+	settle();
+	sent_rows(1, 1);
+}
+
 /* Its time is of a wall clock that Redis has put right since. */
 Test(catch_up, who_came_in_the_future_has_no_floor_of_his_own)
 {
 	cr_expect_eq(emit_floor(ben), NOW_US - EMIT_SETTLED_US);
-	ben->since_s += 3600;
+	ben->since_ms += 3600 * 1000;
 	cr_expect_eq(emit_floor(ben), 0);
 	row(0, NOW_US - 1000);
 	row(1, NOW_US - 900);
