@@ -5,6 +5,9 @@ import { inOrder } from './ledger.mjs';
 const MB = 1 << 20;
 // More than this on top of what a process had is growth.
 const GROWTH_MAX = 16 * MB;
+// The cluster's clock is Redis' and so this machine's, but for what the network
+// takes; a burst runs ahead of it.
+const CLOCK_MS = 1000;
 
 function groupBy(list, key) {
   const groups = new Map();
@@ -43,6 +46,8 @@ function sends({ ledger, rows, found }) {
       found.add('message:sent, not stored', m.id);
     } else if (r.id !== m.id || r.sentAt !== m.sentAt) {
       found.add('stored as another', `${m.id} ${r.id}`);
+    } else if (!(Date.parse(m.sentAt) > m.attempts[0].at - CLOCK_MS && Date.parse(m.sentAt) < m.toldAt + CLOCK_MS)) {
+      found.add('sentAt untrue', `${m.id} ${m.sentAt}`);
     }
   }
 }
