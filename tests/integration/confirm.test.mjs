@@ -123,6 +123,8 @@ const tests = {
     const { a, b, match } = await c.pair();
     const ca = await c.connect(a);
     const p = await Poller.join(c, b);
+    // What else it is told, a match's user:status, must not end the poll.
+    p.socket.on('data', () => p.get());
     p.get();
     const gone = ca.got('user:status', (s) => s.userId === b && !s.online);
     p.close();
