@@ -33,6 +33,7 @@ EXTRA_DIST += tests/run tests/killed-quickstart \
 	tests/integration/lib/echo.mjs \
 	tests/integration/lib/engine_cases.mjs \
 	tests/integration/lib/cluster.mjs \
+	tests/integration/lib/gone.mjs \
 	tests/integration/lib/poller.mjs \
 	tests/integration/lib/raw_http.mjs \
 	tests/integration/lib/reader.mjs \

@@ -41,12 +41,20 @@ function jobsOf() {
 const scratch = mkdtempSync(join(tmpdir(), 'pwf.'));
 chmodSync(scratch, 0o755);	// for PostgreSQL's user
 const logs = resolve(options.logs ?? join(tmpdir(), `pw-faults.${process.pid}`));
-const running = new Set();
+const running = new Map();	// processes, and what they play
+let passed = 0;
+let failed = 0;
+const oldest = () => [...running.values()][0]?.name;
 process.on('exit', () => {
-  for (const child of running) child.kill('SIGKILL');
+  for (const child of running.keys()) child.kill('SIGKILL');
   rmSync(scratch, { recursive: true, force: true });
 });
-for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => process.exit(1));
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) {
+  process.on(signal, () => {
+    console.log(`${signal}: ${passed} passed, ${failed} failed so far; --from ${oldest()} goes on`);
+    process.exit(1);
+  });
+}
 
 const build = resolve(options.build);
 for (const program of ['master/pairwire', 'worker/pairwire-worker', 'tests/faults/push_reader']) {
@@ -61,7 +69,7 @@ function play(job, dir) {
     const begin = Date.now();
     let result;
     const late = setTimeout(() => child.kill('SIGKILL'), ROW_MS);
-    running.add(child);
+    running.set(child, job);
     child.on('message', (message) => { result = message; });
     child.once('exit', (code, signal) => {
       clearTimeout(late);
@@ -70,9 +78,6 @@ function play(job, dir) {
     });
   });
 }
-
-let passed = 0;
-let failed = 0;
 
 async function one(job, round) {
   const dir = join(scratch, `${round}-${job.row}-${job.store}`);

@@ -5,7 +5,7 @@ import { execFile } from 'node:child_process';
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { isGone } from '../../integration/lib/cluster.mjs';
+import { isGone } from '../../integration/lib/gone.mjs';
 import { eventually } from '../../integration/lib/wait.mjs';
 import { freePort, Program, rss } from './process.mjs';
 import { UP } from './settings.mjs';

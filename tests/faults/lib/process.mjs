@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { isGone } from '../../integration/lib/cluster.mjs';
+import { isGone } from '../../integration/lib/gone.mjs';
 import { memory } from '../../limits/lib/process.mjs';
 import { eventually, withDeadline } from '../../integration/lib/wait.mjs';
 

@@ -1,7 +1,7 @@
 // A running Pairwire with a database of its own: master, workers, control tool.
 import { execFile, spawn } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
-import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { test } from 'node:test';
@@ -16,6 +16,8 @@ import { DEADLINE, eventually, until } from './wait.mjs';
 
 const top = resolve(import.meta.dirname ?? new URL('.', import.meta.url).pathname, '../../..');
 export const build = resolve(process.env.PW_TEST_BUILD || join(top, 'build-tests'));
+export { isGone } from './gone.mjs';
+
 const run = promisify(execFile);
 const masters = new Set();
 
@@ -257,17 +259,6 @@ export class Cluster {
     await this.pg.end();
     await this.admin.query(`DROP DATABASE ${this.database} WITH (FORCE)`);
     await this.admin.end();
-  }
-}
-
-// A process that is gone, or a zombie that nobody has buried yet. As long as one
-// of its threads is still ending, its sockets are open.
-export function isGone(pid) {
-  try {
-    return /^State:\s*Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
-      && readdirSync(`/proc/${pid}/task`).length === 1;
-  } catch {
-    return true;
   }
 }
 
