@@ -70,9 +70,11 @@ start_pg() {
 		{ cat "$SERVERS_DIR/initdb.log" >&2; return 1; }
 	for try in 1 2 3; do
 		port=$(free_port)
-		if (cd / && as_postgres "$bin/pg_ctl" -D "$d/data" -w -t 30 -l "$d/log" \
-			-o "-p $port -k $d -c listen_addresses=127.0.0.1 -c fsync=off
-			    -c full_page_writes=off -c max_connections=900" start) \
+		# pg_ctl hands the options to a shell: a line break would end them
+		if (cd / && as_postgres "$bin/pg_ctl" -D "$d/data" -w -t 30 -l "$d/log" -o \
+			"$(echo -p $port -k "$d" -c listen_addresses=127.0.0.1 -c fsync=off \
+				-c full_page_writes=off -c max_connections=900 \
+				-c client_connection_check_interval=500)" start) \
 			>"$SERVERS_DIR/pg_ctl.log" 2>&1; then
 			pg_running=1
 			export PW_TEST_DATABASE_URL=postgresql://postgres@127.0.0.1:$port/postgres
