@@ -15,6 +15,7 @@
 #include "common/store/message_store.h"
 #include "worker/directory.h"
 
+#define OWE_STEP_US 100000
 #define READ_MAX 100
 /* What was read so long ago may have been confirmed since. */
 #define FRESH_MS 200
@@ -48,6 +49,14 @@ static void on_owe_set(void *arg, int err)
 	end(arg, err);
 }
 
+/* Rounded up: rows that are to owe the same are one update of MongoDB's. */
+static int64_t next_owe(const struct chat *c)
+{
+	int64_t at = cluster_now_us() + c->conf.push_requeue_ms * 1000;
+
+	return (at + OWE_STEP_US - 1) / OWE_STEP_US * OWE_STEP_US;
+}
+
 static void on_added(void *arg, int err)
 {
 	struct pushing *p = arg;
@@ -60,9 +69,7 @@ static void on_added(void *arg, int err)
 	}
 	stats_inc(STAT_push_queued);
 	flight_record(FLIGHT_PUSH_QUEUED, p->m->id, 0);
-	message_store_set_owe(c->store, p->m->id,
-			      cluster_now_us() + c->conf.push_requeue_ms * 1000,
-			      on_owe_set, p);
+	message_store_set_owe(c->store, p->m->id, next_owe(c), on_owe_set, p);
 }
 
 static void add(struct pushing *p, const char *name)
