@@ -60,6 +60,8 @@ test('as many connections as asked for', { timeout: 120000 }, async () => {
   assert.ok(MANY >= 2 * FEW, `a process may have ${limit} descriptors: nothing to measure`);
   await few.grow(FEW);
   await many.grow(MANY);
+  await few.settled();
+  await many.settled();
 });
 
 test('memory of an idle connection', { timeout: 120000 }, async () => {

@@ -45,6 +45,17 @@ export class Crowd {
     return load;
   }
 
+  // What their coming began is done: each told to his matches, and his unread
+  // counters made.
+  async settled() {
+    await eventually(async (note) => {
+      const { stats } = (await this.cluster.status()).slots[0];
+      const left = [stats.announced, stats.unread_rebuilt].map((n) => this.connections - n);
+      note(left);
+      return left.every((n) => n <= 0);
+    }, 'nobody new any more', 60000);
+  }
+
   // The last ones opened first.
   async close(load) {
     load.child.kill('SIGTERM');
