@@ -11,7 +11,7 @@
 #include "worker/chat/frames.h"
 #include "worker/directory.h"
 
-#define ROUND_USERS 32
+#define ROUND_USERS 64		/* one query of the directory */
 #define ROUND_MS 20		/* from one round's start to the next */
 #define RETRY_MS 1000		/* after one that PostgreSQL or Redis failed */
 #define TURN_PEERS 250		/* told in one turn: one operation of the router */

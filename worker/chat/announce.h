@@ -1,5 +1,5 @@
 /* user:status: that a user came online or went offline is told to those of his
- * matches who are online. One round at a time, of up to 32 users: their matches
+ * matches who are online. One round at a time, of up to 64 users: their matches
  * are one query, then Redis says whether the news still holds (whoever changed
  * it since tells that), and a few hundred of the matches are told in each turn of
  * the loop. Rounds are 20 ms apart or more: a crowd that comes back costs a

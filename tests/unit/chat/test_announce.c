@@ -200,13 +200,13 @@ Test(announce, a_crowd_at_a_steady_pace)
 	int rounds = 0, told = 0;
 	char user[16];
 
-	for (int i = 0; i < 320; i++) {
+	for (int i = 0; i < 640; i++) {
 		snprintf(user, sizeof(user), "u%d", i);
 		announce(&c, user, true);
 	}
-	while (told < 320) {
+	while (told < 640) {
 		WAIT_FOR(saw.nasks > 0);
-		cr_assert_leq(saw.nasks, 32);
+		cr_assert_leq(saw.nasks, 64);
 		told += saw.nasks;
 		rounds++;
 		answer_peers(0, 2);
@@ -216,8 +216,8 @@ Test(announce, a_crowd_at_a_steady_pace)
 	}
 	cr_expect_eq(rounds, 10);
 	cr_expect_geq(clock_mono_ms() - start, 9 * 20);
-	WAIT_FOR(stats_get(STAT_announced) == 320);
-	cr_expect_eq(saw.routed, 640);
+	WAIT_FOR(stats_get(STAT_announced) == 640);
+	cr_expect_eq(saw.routed, 1280);
 }
 
 Test(announce, waits_for_what_is_down)
