@@ -229,6 +229,15 @@ static struct device *device(const char *user, int socket)
 	return d;
 }
 
+/* As connect_gone() */
+static void gone(struct device *d)
+{
+	char id[PW_ID_MAX + 1];
+
+	catch_up_drop(d);
+	device_gone(&c.users, d, id);
+}
+
 static void setup(void)
 {
 	clock_fake_set(1000000, 5000000000);
@@ -242,15 +251,13 @@ static void setup(void)
 
 static void teardown(void)
 {
-	char id[PW_ID_MAX + 1];
-
 	for (int i = 0; i < saw.ninserts; i++)
 		free(saw.inserts[i]);
-	device_gone(&c.users, anna2, id);
+	gone(anna2);
 	if (anna1 != NULL)
-		device_gone(&c.users, anna1, id);
+		gone(anna1);
 	if (ben != NULL)
-		device_gone(&c.users, ben, id);
+		gone(ben);
 	cr_expect_eq(c.ops, 0, "every send was answered");
 	chat_free(&c);
 	loop_free(&c.loop);
@@ -420,16 +427,14 @@ Test(send, what_was_sent_before_is_not_sent_again)
 
 Test(send, last_is_asked_again_after_another_stay)
 {
-	char id[PW_ID_MAX + 1];
-
 	send_text("m1", "one", "a", SIO_NO_ACK);
 	answer_last(0, 0);
 	answer_insert(0, STORE_UNAVAILABLE, NULL);
 	send_text("m1", "two", "b", SIO_NO_ACK);
 	cr_expect_eq(saw.nlast, 1);
 	answer_insert(1, STORE_UNAVAILABLE, NULL);
-	device_gone(&c.users, anna1, id);
-	device_gone(&c.users, anna2, id);
+	gone(anna1);
+	gone(anna2);
 	anna1 = device("anna", 1);
 	anna2 = device("anna", 2);
 	send_text("m1", "three", "c", SIO_NO_ACK);
@@ -442,7 +447,7 @@ Test(send, last_is_asked_again_after_another_stay)
 
 Test(send, waiting_events_of_one_client_are_bounded)
 {
-	char big[90], id[PW_ID_MAX + 1];
+	char big[90];
 	int n = 0;
 
 	memset(big, 'x', sizeof(big) - 1);
@@ -458,7 +463,7 @@ Test(send, waiting_events_of_one_client_are_bounded)
 	saw.nframes = 0;
 	saw.match_async = false;
 	c.down = true;		/* the first is answered, the rest refused */
-	device_gone(&c.users, anna1, id);
+	gone(anna1);
 	anna1 = NULL;
 	saw.match.cb(saw.match.arg, -EAGAIN, NULL);
 	cr_expect_eq(c.ops, 0);
@@ -604,11 +609,9 @@ Test(send, an_unknown_outcome_begins_a_new_src)
 
 Test(send, asker_gone_meanwhile)
 {
-	char id[PW_ID_MAX + 1];
-
 	send_text("m1", "hi", "a", 1);
 	answer_last(0, 0);
-	device_gone(&c.users, anna1, id);
+	gone(anna1);
 	anna1 = NULL;
 	answer_insert(0, STORE_OK, NULL);
 	cr_assert_eq(saw.nframes, 1, "only the other device's copy");
@@ -663,8 +666,6 @@ Test(send, a_wrong_payload_costs_nothing)
 Test(send, the_bucket_is_the_users)
 {
 	struct device *first = anna1;
-	char id[PW_ID_MAX + 1];
-
 	limit_to_three();
 	saw.match_err = -EAGAIN;
 	for (int i = 0; i < 3; i++)
@@ -674,8 +675,8 @@ Test(send, the_bucket_is_the_users)
 	cr_assert_eq(saw.nframes, 4);
 	cr_expect(frame_has(2, "1 ", "SERVICE_UNAVAILABLE"));
 	cr_expect(frame_has(3, "2 ", "RATE_LIMITED"), "%s", saw.frames[3]);
-	device_gone(&c.users, first, id);
-	device_gone(&c.users, anna2, id);
+	gone(first);
+	gone(anna2);
 	anna1 = device("anna", 4);
 	anna2 = device("anna", 5);
 	send_text("m1", "hi", "a", SIO_NO_ACK);
