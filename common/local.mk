@@ -6,6 +6,8 @@ noinst_LIBRARIES += %D%/libbase.a
 	%D%/base/clock.c %D%/base/clock.h \
 	%D%/base/list.h \
 	%D%/base/log.c %D%/base/log.h \
+	%D%/base/log_areas.h \
+	%D%/base/log_level.c \
 	%D%/base/map.c %D%/base/map.h \
 	%D%/base/mem.c %D%/base/mem.h \
 	%D%/base/net_addr.c %D%/base/net_addr.h \
@@ -20,20 +22,23 @@ noinst_LIBRARIES += %D%/libloop.a
 	%D%/loop/loop.c %D%/loop/loop.h
 %C%_libloop_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
 
+include common/protocol.mk
 include common/conf.mk
 include common/ipc.mk
-include common/protocol.mk
 include common/backend.mk
 include common/store.mk
 include common/queue.mk
 include common/schema.mk
+include common/service.mk
 
 BASE_LIBS = common/libbase.a
 LOOP_LIBS = common/libloop.a $(BASE_LIBS) $(EVENT_LIBS) -lpthread
-CONF_LIBS = common/libconf.a $(BASE_LIBS) $(INIH_LIBS)
+CONF_LIBS = common/libconf.a common/libprotocol.a $(BASE_LIBS) $(INIH_LIBS) $(CRYPTO_LIBS)
 IPC_LIBS = common/libipc.a $(BASE_LIBS)
-PROTOCOL_LIBS = common/libprotocol.a $(BASE_LIBS) $(JWT_LIBS) $(JANSSON_LIBS) $(CRYPTO_LIBS) \
+PROTOCOL_LIBS = common/libprotocol.a $(BASE_LIBS) $(JANSSON_LIBS) $(CRYPTO_LIBS) \
 	$(MSGPACK_LIBS) -lm
 BACKEND_LIBS = common/libbackend.a $(LOOP_LIBS) $(HIREDIS_LIBS) $(PQ_LIBS)
 STORE_LIBS = common/libstore.a $(BACKEND_LIBS) $(MONGOC_LIBS) $(CRYPTO_LIBS)
-QUEUE_LIBS = common/libqueue.a $(BACKEND_LIBS)
+QUEUE_LIBS = common/libqueue.a $(BACKEND_LIBS) $(RDKAFKA_LIBS)
+# A program that uses notify.h needs $(SYSTEMD_LIBS), too.
+SERVICE_LIBS = common/libservice.a common/libipc.a common/libprotocol.a $(CONF_LIBS) $(LOOP_LIBS)

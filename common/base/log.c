@@ -1,6 +1,5 @@
 #include "common/base/log.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,42 +7,18 @@
 
 #include "common/base/clock.h"
 
-enum log_level log_level_now = LOG_LVL_INFO;
 static char log_who[48] = "pairwire";
-
-static const struct {
-	const char *name;
-	enum log_level level;
-} levels[] = {
-	{ "error", LOG_LVL_ERR },
-	{ "warning", LOG_LVL_WARN },
-	{ "info", LOG_LVL_INFO },
-	{ "debug", LOG_LVL_DEBUG },
-};
+static log_sink *log_sink_now;
 
 void log_init(const char *who, enum log_level level)
 {
 	snprintf(log_who, sizeof(log_who), "%s", who);
-	log_level_now = level;
+	log_configure(level);
 }
 
-int log_level_parse(const char *text, enum log_level *out)
+void log_set_sink(log_sink *sink)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(levels); i++) {
-		if (strcmp(text, levels[i].name) == 0) {
-			*out = levels[i].level;
-			return 0;
-		}
-	}
-	return -EINVAL;
-}
-
-static const char *level_name(enum log_level level)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(levels); i++)
-		if (levels[i].level == level)
-			return levels[i].name;
-	return "?";
+	log_sink_now = sink;
 }
 
 /* One write per line, so that lines of several processes do not mix. */
@@ -57,7 +32,7 @@ static void log_line(enum log_level level, const char *fmt, va_list ap)
 
 	time_iso(clock_wall_us() / 1000, when);
 	head = snprintf(line, sizeof(line), "%s %-7s %s: ", when,
-			level_name(level), log_who);
+			log_level_name(level), log_who);
 	body = vsnprintf(line + head, sizeof(line) - (size_t)head - 1, fmt, ap);
 	if (body < 0)
 		return;
@@ -68,6 +43,10 @@ static void log_line(enum log_level level, const char *fmt, va_list ap)
 	for (size_t i = (size_t)head; i < len; i++)
 		if ((unsigned char)line[i] < 0x20)
 			line[i] = '?';
+	if (log_sink_now != NULL &&
+	    log_sink_now(level, log_who,
+			 (struct slice){ line + head, len - (size_t)head }))
+		return;
 	line[len++] = '\n';
 	if (write(STDERR_FILENO, line, len) == -1)
 		return;		/* nowhere left to say so */

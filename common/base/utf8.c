@@ -55,3 +55,16 @@ bool utf8_valid(struct slice text)
 	}
 	return true;
 }
+
+void utf8_clean(char *text)
+{
+	size_t n = strlen(text);
+
+	for (size_t i = 0; i < n;) {
+		size_t len = character((unsigned char *)text + i, n - i);
+
+		if (len == 0)
+			text[i] = '?';
+		i += len > 0 ? len : 1;
+	}
+}

@@ -7,5 +7,7 @@
 /* Whole characters only: no surrogates, nothing longer than it must be,
  * nothing above U+10FFFF. */
 bool utf8_valid(struct slice text);
+/* What is no character of it becomes '?', byte by byte. */
+void utf8_clean(char *text);
 
 #endif

@@ -62,6 +62,19 @@ void deadlines_free(struct deadlines *q)
 	timer_free(&q->timer);
 }
 
+void deadlines_set_length(struct deadlines *q, int64_t length_ms)
+{
+	int64_t longer_us = length_ms * 1000 - q->length_us;
+	struct list *pos, *tmp;
+
+	if (longer_us == 0)
+		return;
+	q->length_us += longer_us;
+	LIST_FOREACH_SAFE(pos, tmp, &q->queue)
+		LIST_ENTRY(pos, struct deadline, node)->due_us += longer_us;
+	rearm(q, 0);
+}
+
 void deadline_init(struct deadline *d)
 {
 	list_init(&d->node);

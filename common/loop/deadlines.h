@@ -26,6 +26,9 @@ struct deadlines {
 void deadlines_init(struct deadlines *q, struct loop *l, int64_t length_ms,
 		    void (*expired)(struct deadline *d, void *arg), void *arg);
 void deadlines_free(struct deadlines *q);	/* drops all */
+/* Another length, also for those that are armed: each counts from when it did.
+ * Whatever is overdue then expires in the loop's next turn. */
+void deadlines_set_length(struct deadlines *q, int64_t length_ms);
 
 void deadline_init(struct deadline *d);
 /* Due `length` from now; moves it when armed already. */

@@ -1,5 +1,4 @@
 #include <criterion/criterion.h>
-#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +9,6 @@
 #include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/base/list.h"
-#include "common/base/log.h"
 #include "common/base/map.h"
 #include "common/base/mem.h"
 #include "common/base/rate.h"
@@ -251,16 +249,6 @@ Test(clock, pos_differs_from_that_of_a_stream_ahead)
 	}
 }
 
-Test(log, levels)
-{
-	enum log_level l = LOG_LVL_INFO;
-
-	cr_expect_eq(log_level_parse("debug", &l), 0);
-	cr_expect_eq(l, LOG_LVL_DEBUG);
-	cr_expect_eq(log_level_parse("loud", &l), -EINVAL);
-	cr_expect_eq(l, LOG_LVL_DEBUG, "untouched on failure");
-}
-
 static char order[32];
 
 static void note(void *arg)
@@ -367,7 +355,7 @@ Test(loop, deadlines_close_together_run_together)
 	}
 	span_ms = clock_mono_us() / 1000 - first_us / 1000;
 	timer_init(&patience, p.loop, out_of_patience, p.loop);
-	timer_arm(&patience, 10000);
+	timer_arm(&patience, 60000);
 	loop_run(p.loop);
 	timer_free(&patience);
 	cr_expect_eq(p.expired, ARRAY_SIZE(p.d));
@@ -377,7 +365,7 @@ Test(loop, deadlines_close_together_run_together)
 	loop_free(&p.loop);
 }
 
-Test(loop, deadlines_in_order, .timeout = 5)
+Test(loop, deadlines_in_order, .timeout = 240)
 {
 	struct loop *l = loop_new();
 	struct deadline_probe a = { .name = "a" }, b = { .name = "b" },
@@ -406,7 +394,7 @@ static void fd_event(void *arg, int what)
 	loop_stop(arg);
 }
 
-Test(loop, io, .timeout = 5)
+Test(loop, io, .timeout = 240)
 {
 	struct loop *l = loop_new();
 	struct io io;
@@ -446,7 +434,7 @@ static void job_done(void *arg)
 		loop_stop(work.loop);
 }
 
-Test(jobs, run_elsewhere_done_here, .timeout = 10)
+Test(jobs, run_elsewhere_done_here, .timeout = 240)
 {
 	struct jobs *j;
 
@@ -522,4 +510,53 @@ Test(utf8, valid_and_not)
 
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
 		cr_expect_eq(utf8_valid(table[i].text), table[i].valid, "%zu", i);
+}
+
+Test(utf8, cleaned)
+{
+	static const struct {
+		const char *text, *clean;
+	} table[] = {
+		{ "", "" }, { "caf\xc3\xa9", "caf\xc3\xa9" },
+		{ "caf\xe9", "caf?" }, { "\xe9 x", "? x" },
+		{ "a\xe2\x82", "a??" }, { "\xf0\x9f\x99\x82\x82", "\xf0\x9f\x99\x82?" },
+	};
+	char text[16];
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		snprintf(text, sizeof(text), "%s", table[i].text);
+		utf8_clean(text);
+		cr_expect_str_eq(text, table[i].clean);
+	}
+}
+
+/* Of what is armed each counts from when it was; what that makes overdue comes
+ * at once, but not from within. */
+Test(loop, deadlines_of_another_length, .timeout = 240)
+{
+	struct loop *l = loop_new();
+	struct deadline_probe a = { .name = "a" }, b = { .name = "b" },
+			      c = { .name = "c" };
+	int64_t begun_ms = clock_mono_ms();
+	struct deadlines q;
+
+	deadlines_init(&q, l, 60000, expired, l);
+	deadline_init(&a.d);
+	deadline_init(&b.d);
+	deadline_init(&c.d);
+	deadline_arm(&q, &a.d);
+	deadlines_set_length(&q, 0);
+	cr_expect_str_eq(order, "");
+	cr_expect(deadline_armed(&a.d));
+	deadlines_set_length(&q, 60000);
+	deadline_arm(&q, &b.d);
+	deadlines_set_length(&q, 50);
+	deadline_arm(&q, &c.d);
+	loop_run(l);
+	cr_expect_str_eq(order, "abc");
+	cr_expect_geq(clock_mono_ms() - begun_ms, 50);
+	cr_expect_lt(clock_mono_ms() - begun_ms, 60000, "not as it was armed");
+	deadlines_set_length(&q, 20);	/* of none */
+	deadlines_free(&q);
+	loop_free(&l);
 }
