@@ -11,8 +11,8 @@
 
 #include "common/base/mem.h"
 
-#define CONF_ROW(type, section, key, def, min, max, env, help)             \
-	{ CONF_##type, #section, #key, offsetof(struct conf, key), def, min, \
+#define CONF_ROW(type, when, section, key, def, min, max, env, help)       \
+	{ CONF_##type, CONF_##when, #section, #key, offsetof(struct conf, key), def, min, \
 	  max, env, help },
 const struct conf_key conf_keys[CONF__COUNT] = { CONF_TABLE(CONF_ROW) };
 #undef CONF_ROW
@@ -26,6 +26,8 @@ int conf_error(struct conf_reading *rd, enum conf_id id, const char *fmt, ...)
 
 	if (o->env[0] != '\0')
 		n = snprintf(rd->err, CONF_ERR_MAX, "%s: %s: ", o->env, key);
+	else if (o->credential)
+		n = snprintf(rd->err, CONF_ERR_MAX, "credential %s: ", key);
 	else if (rd->path == NULL)
 		n = snprintf(rd->err, CONF_ERR_MAX, "%s: ", key);
 	else if (o->line > 0)
@@ -91,6 +93,11 @@ int conf_set(struct conf_reading *rd, enum conf_id id, const char *text)
 	return set_value(rd, id, text, true);
 }
 
+int conf_set_raw(struct conf_reading *rd, enum conf_id id, const char *text)
+{
+	return set_value(rd, id, text, false);
+}
+
 static int read_variable(struct conf_reading *rd, enum conf_id id,
 			 const char *name, bool *found)
 {
@@ -100,7 +107,7 @@ static int read_variable(struct conf_reading *rd, enum conf_id id,
 	if (text == NULL)
 		return 0;
 	snprintf(rd->origin[id].env, sizeof(rd->origin[id].env), "%s", name);
-	return set_value(rd, id, text, false);
+	return conf_set_raw(rd, id, text);
 }
 
 /* PAIRWIRE_<KEY>, else the first of the other names that is set. */
@@ -140,9 +147,30 @@ static int set_defaults(struct conf_reading *rd)
 	return rc;
 }
 
+static int read_surroundings(struct conf_reading *rd)
+{
+	int rc = 0;
+
+	for (int i = 0; rc == 0 && i < CONF__COUNT; i++) {
+		rc = conf_read_credential(rd, (enum conf_id)i);
+		if (rc == 0)
+			rc = read_variables(rd, (enum conf_id)i);
+	}
+	return rc;
+}
+
+static struct conf_origins *origins_of(const struct conf_reading *rd)
+{
+	struct conf_origins *o = mem_zalloc(sizeof(*o));
+
+	o->path = rd->path != NULL ? mem_strdup(rd->path) : NULL;
+	memcpy(o->of, rd->origin, sizeof(o->of));
+	return o;
+}
+
 /* fd -1: no file. */
 static int conf_read(struct conf_reading *rd, int fd, bool environment,
-		     bool check, struct conf **out)
+		     enum conf_for whom, struct conf **out)
 {
 	int rc;
 
@@ -150,28 +178,34 @@ static int conf_read(struct conf_reading *rd, int fd, bool environment,
 	rc = set_defaults(rd);
 	if (rc == 0 && fd != -1)
 		rc = conf_read_file(rd, fd);
-	for (int i = 0; rc == 0 && environment && i < CONF__COUNT; i++)
-		rc = read_variables(rd, (enum conf_id)i);
+	if (rc == 0 && environment)
+		rc = read_surroundings(rd);
 	if (rc == 0)
 		rc = conf_resolve(rd);
-	if (rc == 0 && check)
-		rc = conf_check(rd);
-	if (rc != 0)
+	if (rc == 0 && environment && whom == CONF_FOR_SERVER)
+		rc = conf_read_public_key(rd);
+	if (rc == 0 && whom != CONF_FOR_TOOL)
+		rc = conf_check(rd, whom);
+	if (rc != 0) {
 		conf_free(&rd->conf);
-	else
-		*out = rd->conf;
-	return rc;
+		return rc;
+	}
+	if (environment)
+		rd->conf->origins = origins_of(rd);
+	*out = rd->conf;
+	return 0;
 }
 
-static int load(const char *path, bool check, struct conf **out,
-		char err[CONF_ERR_MAX])
+int conf_load(const char *path, enum conf_for whom, struct conf **out,
+	      char err[CONF_ERR_MAX])
 {
 	struct conf_reading rd = { .path = path, .err = err };
 	int fd = -1;
 	int rc;
 
 	if (path != NULL) {
-		fd = open(path, O_RDONLY | O_CLOEXEC);
+		/* one that nobody writes to would not even open */
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 		if (fd == -1) {
 			rc = -errno;
 			snprintf(err, CONF_ERR_MAX, "%s: %s", path,
@@ -179,21 +213,18 @@ static int load(const char *path, bool check, struct conf **out,
 			return rc;
 		}
 	}
-	rc = conf_read(&rd, fd, true, check, out);
+	rc = conf_read(&rd, fd, true, whom, out);
 	if (fd != -1)
 		close(fd);
 	return rc;
 }
 
-int conf_load(const char *path, struct conf **out, char err[CONF_ERR_MAX])
+const char *conf_default_path(void)
 {
-	return load(path, true, out, err);
-}
+	static const char path[] = SYSCONFDIR "/pairwire.conf";
 
-int conf_load_unchecked(const char *path, struct conf **out,
-			char err[CONF_ERR_MAX])
-{
-	return load(path, false, out, err);
+	/* One that cannot be read is not the same as none. */
+	return access(path, F_OK) == -1 && errno == ENOENT ? NULL : path;
 }
 
 int conf_read_fd(int fd, struct conf **out, char err[CONF_ERR_MAX])
@@ -201,7 +232,7 @@ int conf_read_fd(int fd, struct conf **out, char err[CONF_ERR_MAX])
 	struct conf_reading rd = { .path = "inherited configuration",
 				   .err = err };
 
-	return conf_read(&rd, fd, false, true, out);
+	return conf_read(&rd, fd, false, CONF_FOR_SERVER, out);
 }
 
 void conf_free(struct conf **cp)
@@ -220,6 +251,9 @@ void conf_free(struct conf **cp)
 			explicit_bzero(text, strlen(text));
 		free(text);
 	}
+	if (c->origins != NULL)
+		free(c->origins->path);
+	free(c->origins);
 	free(c);
 	*cp = NULL;
 }

@@ -7,22 +7,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/net_addr.h"
-
-/* It is part of Redis keys, log fields and JSON. */
-#define NODE_CHARS \
-	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 
 static bool begins(const char *s, const char *prefix)
 {
 	return strncmp(s, prefix, strlen(prefix)) == 0;
 }
 
-static bool is_postgres(const char *url)
+bool conf_is_postgres(const char *url)
 {
 	return begins(url, "postgresql://") || begins(url, "postgres://");
 }
@@ -37,8 +32,22 @@ static int not_set(struct conf_reading *rd, enum conf_id id, const char *what)
 	env[i] = '\0';
 	return conf_error(rd, id,
 			  "is not set; give %s as %s in section [%s] of the "
-			  "file, or in the environment as PAIRWIRE_%s", what,
-			  conf_keys[id].key, conf_keys[id].section, env);
+			  "file, or in the environment as PAIRWIRE_%s%s", what,
+			  conf_keys[id].key, conf_keys[id].section, env,
+			  id == CONF_KEY_jwt_secret ?
+			  " (or a jwt_public_key_file)" : "");
+}
+
+int conf_check_name(struct conf_reading *rd, enum conf_id id)
+{
+	static const char chars[] = "abcdefghijklmnopqrstuvwxyz"
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+	const char *name = *conf_str_field(rd->conf, id);
+
+	if (name[strspn(name, chars)] != '\0')
+		return conf_error(rd, id, "only letters, digits and . _ - are "
+				  "allowed");
+	return 0;
 }
 
 static int check_text(struct conf_reading *rd)
@@ -58,9 +67,8 @@ static int check_text(struct conf_reading *rd)
 	if (*c->control_socket != '/')
 		return conf_error(rd, CONF_KEY_control_socket,
 				  "must be an absolute path");
-	if (c->node[strspn(c->node, NODE_CHARS)] != '\0')
-		return conf_error(rd, CONF_KEY_node,
-				  "only letters, digits and . _ - are allowed");
+	if (conf_check_name(rd, CONF_KEY_node) != 0)
+		return -EINVAL;
 	if (*c->admin_listen != '\0' &&
 	    conf_host_port(c->admin_listen, host, &port) != 0)
 		return conf_error(rd, CONF_KEY_admin_listen,
@@ -113,25 +121,28 @@ static int check_mongodb(struct conf_reading *rd)
 	return 0;
 }
 
-static int check_backends(struct conf_reading *rd)
+static int check_backends(struct conf_reading *rd, enum conf_for whom)
 {
 	const struct conf *c = rd->conf;
 
-	if (*c->jwt_secret == '\0')
+	if (whom == CONF_FOR_SERVER && *c->jwt_secret == '\0' &&
+	    *c->jwt_public_key == '\0')
 		return not_set(rd, CONF_KEY_jwt_secret,
 			       "the secret your app signs its tokens with");
 	if (*c->database_url == '\0')
 		return not_set(rd, CONF_KEY_database_url,
 			       "postgresql://USER:PASSWORD@HOST/DATABASE");
-	if (!is_postgres(c->database_url))
+	if (!conf_is_postgres(c->database_url))
 		return conf_error(rd, CONF_KEY_database_url,
 				  "must begin with postgresql:// or postgres://");
-	if (!is_postgres(c->store_url) && check_mongodb(rd) != 0)
+	if (!conf_is_postgres(c->store_url) && check_mongodb(rd) != 0)
 		return -EINVAL;
 	if (!begins(c->push_queue_url, "redis://") &&
-	    !begins(c->push_queue_url, "redis+unix://"))
+	    !begins(c->push_queue_url, "redis+unix://") &&
+	    !begins(c->push_queue_url, "kafka://"))
 		return conf_error(rd, CONF_KEY_push_queue_url,
-				  "must begin with redis:// or redis+unix://");
+				  "must begin with kafka://, redis:// or "
+				  "redis+unix://");
 	return 0;
 }
 
@@ -216,96 +227,17 @@ static int check_numbers(struct conf_reading *rd)
 	return 0;
 }
 
-int conf_check(struct conf_reading *rd)
+int conf_check(struct conf_reading *rd, enum conf_for whom)
 {
 	int rc = check_text(rd);
 
 	if (rc == 0)
-		rc = check_backends(rd);
+		rc = check_backends(rd, whom);
 	if (rc == 0)
 		rc = check_http(rd);
 	if (rc == 0)
 		rc = check_numbers(rd);
+	if (rc == 0 && whom == CONF_FOR_PUSHD)
+		rc = conf_check_pushd(rd);
 	return rc;
-}
-
-static void replace(struct conf *c, enum conf_id id, char *value)
-{
-	char **field = conf_str_field(c, id);
-
-	free(*field);
-	*field = value;
-}
-
-/* RFC 3986 2.1: everything but unreserved characters. */
-static void add_escaped(struct buf *b, const char *s, const char *also)
-{
-	for (; *s != '\0'; s++) {
-		unsigned char ch = (unsigned char)*s;
-
-		if ((ch >= '0' && ch <= '9') || (ch >= 'a' && ch <= 'z') ||
-		    (ch >= 'A' && ch <= 'Z') || strchr("-._~", ch) != NULL ||
-		    strchr(also, ch) != NULL)
-			buf_addc(b, (char)ch);
-		else
-			buf_printf(b, "%%%02X", ch);
-	}
-}
-
-static char *redis_url(const struct conf *c)
-{
-	bool path = *c->redis_host == '/';
-	bool v6 = !path && strchr(c->redis_host, ':') != NULL;
-	struct buf b = { 0 };
-	char *url;
-
-	buf_adds(&b, path ? "redis+unix://" : "redis://");
-	if (*c->redis_password != '\0') {
-		buf_addc(&b, ':');
-		add_escaped(&b, c->redis_password, "");
-		buf_addc(&b, '@');
-	}
-	if (path) {
-		add_escaped(&b, c->redis_host, "/");
-		buf_printf(&b, "?db=%u", (unsigned)c->redis_db);
-	} else {
-		buf_adds(&b, v6 ? "[" : "");
-		add_escaped(&b, c->redis_host, ":");
-		buf_printf(&b, "%s:%u/%u", v6 ? "]" : "",
-			   (unsigned)c->redis_port, (unsigned)c->redis_db);
-	}
-	url = mem_strndup(b.p, b.len);
-	explicit_bzero(b.p, b.len);
-	buf_free(&b);
-	return url;
-}
-
-int conf_resolve(struct conf_reading *rd)
-{
-	struct conf *c = rd->conf;
-
-	if (*c->node == '\0') {
-		char host[65] = "";
-
-		if (gethostname(host, sizeof(host) - 1) == -1 || *host == '\0')
-			return conf_error(rd, CONF_KEY_node,
-					  "this host has no name; set one");
-		replace(c, CONF_KEY_node, mem_strdup(host));
-	}
-	if (*c->control_socket == '\0') {
-		struct buf b = { 0 };
-
-		buf_printf(&b, "%s/control.sock", c->run_dir);
-		replace(c, CONF_KEY_control_socket, mem_strndup(b.p, b.len));
-		buf_free(&b);
-	}
-	if (is_postgres(c->database_url))
-		replace(c, CONF_KEY_database_url, conf_pg_url(c->database_url));
-	if (*c->store_url == '\0')
-		replace(c, CONF_KEY_store_url, mem_strdup(c->database_url));
-	else if (is_postgres(c->store_url))
-		replace(c, CONF_KEY_store_url, conf_pg_url(c->store_url));
-	if (*c->push_queue_url == '\0')
-		replace(c, CONF_KEY_push_queue_url, redis_url(c));
-	return 0;
 }

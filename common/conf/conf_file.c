@@ -2,6 +2,7 @@
 #include "common/conf/conf_keys.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,8 +14,10 @@
 /* inih cuts a line to its buffer and takes the rest for another line. Our
  * reader refuses such a line instead; this holds the longest text of the table
  * with every byte written as \xHH. */
-#define LINE_MAX_BYTES 20000
+#define LINE_MAX_BYTES 66000
 #define FILE_MAX_BYTES (1024 * 1024)
+/* Of a pipe that is silent: whoever reads again has clients. */
+#define PIPE_MS 5000
 
 struct lines {
 	struct conf_reading *rd;
@@ -114,9 +117,16 @@ static int on_value(void *arg, const char *section, const char *key,
  * pipe (-c /dev/stdin) has none. */
 static ssize_t read_at(int fd, char *p, size_t n, size_t at)
 {
+	struct pollfd pipe = { .fd = fd, .events = POLLIN };
 	ssize_t got = pread(fd, p, n, (off_t)at);
+	int ready;
 
-	return got == -1 && errno == ESPIPE ? read(fd, p, n) : got;
+	if (got != -1 || errno != ESPIPE)
+		return got;
+	ready = poll(&pipe, 1, PIPE_MS);
+	if (ready == 0)
+		errno = ETIMEDOUT;
+	return ready == 1 ? read(fd, p, n) : -1;
 }
 
 static int slurp(struct conf_reading *rd, int fd, struct buf *b)
@@ -128,13 +138,14 @@ static int slurp(struct conf_reading *rd, int fd, struct buf *b)
 		n = read_at(fd, b->p + b->len, 16384, b->len);
 		if (n == 0)
 			return 0;
-		if (n == -1 && errno == EINTR)
+		if (n == -1 && (errno == EINTR || errno == EAGAIN))
 			continue;
 		if (n == -1) {
 			int rc = -errno;
 
 			snprintf(rd->err, CONF_ERR_MAX, "%s: %s", rd->path,
-				 strerror(errno));
+				 rc == -ETIMEDOUT ? "nothing comes from it" :
+						    strerror(-rc));
 			return rc;
 		}
 		b->len += (size_t)n;

@@ -49,6 +49,18 @@ static void show(enum conf_type t, int64_t v, char *out, size_t n)
 	snprintf(out, n, "%" PRId64 "%s", v / best->factor, best->name);
 }
 
+void conf_number_text(enum conf_type t, int64_t v, struct buf *out)
+{
+	char text[32];
+
+	if (t == CONF_BOOL) {
+		buf_adds(out, v != 0 ? "on" : "off");
+		return;
+	}
+	show(t, v, text, sizeof(text));
+	buf_adds(out, text);
+}
+
 static int out_of_range(const struct conf_key *k, const char *text,
 			char why[CONF_WHY_MAX])
 {

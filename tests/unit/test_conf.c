@@ -8,58 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/base/mem.h"
 #include "common/conf/conf_keys.h"
-
-#define GOOD "[auth]\njwt_secret = s\n[directory]\ndatabase_url = postgresql://h/d\n"
-
-static void clear_environment(void)
-{
-	for (int i = 0; i < CONF__COUNT; i++) {
-		char name[64];
-		int n = snprintf(name, sizeof(name), "PAIRWIRE_%s",
-				 conf_keys[i].key);
-
-		for (int j = 0; j < n; j++)
-			if (name[j] >= 'a' && name[j] <= 'z')
-				name[j] = (char)(name[j] - 'a' + 'A');
-		unsetenv(name);
-		if (*conf_keys[i].env != '\0')
-			unsetenv(conf_keys[i].env);
-	}
-}
-TestSuite(conf, .init = clear_environment);
-
-/* Loads text as a file; its name in errors is FILE. */
-static int load(const void *text, size_t n, struct conf **c, char *err)
-{
-	int fd = memfd_create("conf", 0);
-	char path[64], *at;
-	int rc;
-
-	cr_assert_eq(write(fd, text, n), (ssize_t)n);
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	strcpy(err, "");
-	rc = conf_load(path, c, err);
-	close(fd);
-	at = strstr(err, path);
-	if (at != NULL) {
-		memcpy(at, "FILE", 4);
-		memmove(at + 4, at + strlen(path), strlen(at + strlen(path)) + 1);
-	}
-	return rc;
-}
-
-static struct conf *load_good(const char *text)
-{
-	char err[CONF_ERR_MAX];
-	struct conf *c = NULL;
-
-	cr_assert_eq(load(text, strlen(text), &c, err), 0, "%s", err);
-	return c;
-}
+#include "tests/unit/conf_text.h"
 
 Test(conf, defaults_and_what_stands_for_what)
 {
@@ -126,138 +80,6 @@ Test(conf, values)
 			 "redis+unix://:%20p%3A%2F%3B%23%22%5CA%20@"
 			 "/run/my%20redis.sock?db=4");
 	conf_free(&c);
-}
-
-static const struct {
-	const char *url;
-	const char *want;
-} pg_urls[] = {
-	{ "postgresql://h/d", "postgresql://h/d" },
-	{ "postgresql://h/d?", "postgresql://h/d" },
-	{ "postgresql://u:p%40@h:1/d?sslmode=require&connect_timeout=3",
-	  "postgresql://u:p%40@h:1/d?sslmode=require&connect_timeout=3" },
-	{ "postgresql://h/d?schema=public", "postgresql://h/d" },
-	{ "postgresql://h/d?schema=p%75blic&sslmode=disable",
-	  "postgresql://h/d?sslmode=disable" },
-	{ "postgresql://h/d?schema=App",
-	  "postgresql://h/d?options=-csearch_path%3D%22App%22" },
-	{ "postgresql://h/d?schema=Public",
-	  "postgresql://h/d?options=-csearch_path%3D%22Public%22" },
-	{ "postgresql://h/d?schema=a%22b%5Cc%20d-%c3%a9",
-	  "postgresql://h/d?options=-csearch_path%3D%22a%22%22b%5C%5Cc%5C%20d"
-	  "%2D%C3%A9%22" },
-	{ "postgresql://h/d?schema=100%",
-	  "postgresql://h/d?options=-csearch_path%3D%22100%25%22" },
-	{ "postgresql://h/d?schema=%4",
-	  "postgresql://h/d?options=-csearch_path%3D%22%254%22" },
-	{ "postgresql://h/d?schema=a%2Cb&sslmode=disable&connection_limit=5&pgbouncer=true",
-	  "postgresql://h/d?sslmode=disable&options=-csearch_path%3D%22a%2Cb%22" },
-	{ "postgres://h/d?options=-cx%3D1&schema=s",
-	  "postgres://h/d?options=-csearch_path%3D%22s%22%20-cx%3D1" },
-	{ "postgres://h/d?options=-cx%3D1&schema=public",
-	  "postgres://h/d?options=-cx%3D1" },
-	{ "postgresql://h/d?sslpassword=x&sslidentity=y&sslkey=z",
-	  "postgresql://h/d?sslpassword=x&sslkey=z" },
-	{ "postgres://h/d?options=-cx%3D1", "postgres://h/d?options=-cx%3D1" },
-	{ "postgresql://h/d?schema", "postgresql://h/d" },
-	{ "postgresql://h/d?schema=&&a=b", "postgresql://h/d?a=b" },
-};
-
-Test(conf, postgres_urls_of_other_clients)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(pg_urls); i++) {
-		char *got = conf_pg_url(pg_urls[i].url);
-
-		cr_expect_str_eq(got, pg_urls[i].want);
-		free(got);
-	}
-}
-
-Test(conf, host_and_port)
-{
-	static const struct {
-		const char *text, *host;
-		unsigned port;
-	} cases[] = {
-		{ "127.0.0.1:3002", "127.0.0.1", 3002 },
-		{ "localhost:0", "localhost", 0 },
-		{ "[::1]:65535", "::1", 65535 },
-		{ "[::]:00001", "::", 1 },
-		{ "", NULL, 0 }, { ":", NULL, 0 }, { ":1", NULL, 0 },
-		{ "h", NULL, 0 }, { "h:", NULL, 0 }, { "3002", NULL, 0 },
-		{ "h:65536", NULL, 0 }, { "h:000001", NULL, 0 },
-		{ "h:-1", NULL, 0 }, { "h:+1", NULL, 0 }, { "h:1 ", NULL, 0 },
-		{ "::1:80", NULL, 0 }, { "a:b:80", NULL, 0 },
-		{ "[]:1", NULL, 0 }, { "[::1]", NULL, 0 }, { "[::1:1", NULL, 0 },
-		{ "[::1]x:1", NULL, 0 }, { "[:1", NULL, 0 }, { "]:1", "]", 1 },
-	};
-	char host[CONF_HOST_MAX], longest[CONF_HOST_MAX + 8];
-
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		unsigned port = 7;
-		int rc = conf_host_port(cases[i].text, host, &port);
-
-		cr_expect_eq(rc, cases[i].host != NULL ? 0 : -EINVAL, "%s",
-			     cases[i].text);
-		cr_expect_eq(port, cases[i].host != NULL ? cases[i].port : 7,
-			     "%s", cases[i].text);
-		if (cases[i].host != NULL)
-			cr_expect_str_eq(host, cases[i].host);
-	}
-	memset(longest, 'x', sizeof(longest));
-	strcpy(longest + CONF_HOST_MAX - 1, ":1");
-	cr_expect_eq(conf_host_port(longest, host, &(unsigned){ 0 }), 0);
-	strcpy(longest + CONF_HOST_MAX, ":1");
-	longest[CONF_HOST_MAX - 1] = 'x';
-	cr_expect_eq(conf_host_port(longest, host, &(unsigned){ 0 }), -EINVAL);
-}
-
-/* "SECRET" stands in each for what must not be shown. */
-Test(conf, mongodb_passwords_are_escaped)
-{
-	static const char err_want[] =
-		"FILE:2: store_url: in user, password and database name, write "
-		"%25 for %, %2F for /, %3A for : and %40 for @ "
-		"(percent-encoding)";
-	static const struct {
-		const char *url;
-		bool ok;
-	} cases[] = {
-		{ "mongodb://h", true },
-		{ "mongodb://h1:1,[::1]:2/db", true },
-		{ "mongodb://u@h", true },
-		{ "mongodb://u:@h", true },
-		{ "mongodb://u:p@h1:1,h2:2/db?replicaSet=a:b@c/d", true },
-		{ "mongodb://h/?appname=a@b", true },
-		{ "mongodb://u:p%3a%2F%40%25@h/db", true },
-		{ "mongodb://u:p?#[]&@h/db", true },
-		{ "mongodb://u:p@%2Ftmp%2Fm.sock/db", true },
-		{ "mongodb+srv://u:p@h.example/", true },
-		{ "mongodb://u:SECRET:x@h/db", false },
-		{ "mongodb://u:SECRET:@h/db", false },
-		{ "mongodb://u:SECRET@x@h/db", false },
-		{ "mongodb://u:SECRET@@h", false },
-		{ "mongodb://u:SECRET/x@h/db", false },
-		{ "mongodb://u:SECRET@x/y@h/db", false },
-		{ "mongodb://u:SECRET%@h/db", false },
-		{ "mongodb://u:SECRET%4@h/db", false },
-		{ "mongodb://u:SECRET%zz@h/db", false },
-		{ "mongodb+srv://u:SECRET@x@h.example/db", false },
-	};
-	char text[512], err[CONF_ERR_MAX];
-
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct conf *c = NULL;
-		int rc;
-
-		snprintf(text, sizeof(text), "[store]\nstore_url = %s\n" GOOD,
-			 cases[i].url);
-		rc = load(text, strlen(text), &c, err);
-		cr_expect_eq(rc, cases[i].ok ? 0 : -EINVAL, "%s", cases[i].url);
-		cr_expect_str_eq(err, cases[i].ok ? "" : err_want, "%s: %s",
-				 cases[i].url, err);
-		conf_free(&c);
-	}
 }
 
 Test(conf, errors_name_the_place)
@@ -333,9 +155,9 @@ Test(conf, errors_name_the_place)
 		{ "[store]\nstore_url = mysql://h\n" GOOD,
 		  "FILE:2: store_url: must begin with mongodb://, "
 		  "mongodb+srv://, postgresql:// or postgres://" },
-		{ "[push]\npush_queue_url = kafka://h\n" GOOD,
-		  "FILE:2: push_queue_url: must begin with redis:// or "
-		  "redis+unix://" },
+		{ "[push]\npush_queue_url = h:9092\n" GOOD,
+		  "FILE:2: push_queue_url: must begin with kafka://, redis:// "
+		  "or redis+unix://" },
 		{ "[http]\ntrusted_proxies = ::1, 10.0.0.0/33\n" GOOD,
 		  "FILE:2: trusted_proxies: \"10.0.0.0/33\" is not an address "
 		  "or a block like 10.0.0.0/8" },
@@ -366,7 +188,8 @@ Test(conf, errors_name_the_place)
 		{ "[directory]\ndatabase_url = postgresql://h/d\n",
 		  "FILE: jwt_secret: is not set; give the secret your app signs "
 		  "its tokens with as jwt_secret in section [auth] of the file, "
-		  "or in the environment as PAIRWIRE_JWT_SECRET" },
+		  "or in the environment as PAIRWIRE_JWT_SECRET (or a "
+		  "jwt_public_key_file)" },
 		{ "[auth]\njwt_secret = s\n",
 		  "FILE: database_url: is not set; give "
 		  "postgresql://USER:PASSWORD@HOST/DATABASE as database_url in "
@@ -406,7 +229,7 @@ Test(conf, long_lines)
 	cr_assert_eq(load(b.p, b.len, &c, err), -EINVAL);
 	cr_assert_str_eq(err, "FILE:6: redis_password: 1025 bytes long; at most "
 			 "1024 are allowed");
-	for (int i = 0; i < 30000; i++)
+	for (int i = 0; i < 70000; i++)
 		buf_addc(&b, 'x');
 	cr_assert_eq(load(b.p, b.len, &c, err), -EINVAL);
 	cr_assert_str_eq(err, "FILE:6: the line is too long");
@@ -453,7 +276,7 @@ Test(conf, environment_beats_the_file)
 	conf_free(&c);
 
 	setenv("DATABASE_URL", "postgres://e/d", 1);
-	cr_assert_eq(conf_load(NULL, &c, err), 0);
+	cr_assert_eq(conf_load(NULL, CONF_FOR_SERVER, &c, err), 0);
 	cr_assert_str_eq(c->database_url, "postgres://e/d");
 	conf_free(&c);
 
@@ -468,17 +291,17 @@ Test(conf, environment_beats_the_file)
 	cr_assert_null(strstr(err, "secret"));
 }
 
-Test(conf, unchecked_reads_half_a_configuration)
+Test(conf, a_tool_reads_half_a_configuration)
 {
 	char err[CONF_ERR_MAX];
 	struct conf *c = NULL;
 
-	cr_assert_eq(conf_load(NULL, &c, err), -EINVAL);
+	cr_assert_eq(conf_load(NULL, CONF_FOR_SERVER, &c, err), -EINVAL);
 	cr_assert_eq(strncmp(err, "jwt_secret: is not set", 22), 0, "%s", err);
-	cr_assert_eq(conf_load_unchecked(NULL, &c, err), 0);
+	cr_assert_eq(conf_load(NULL, CONF_FOR_TOOL, &c, err), 0);
 	cr_assert_str_eq(c->control_socket, "/run/pairwire/control.sock");
 	conf_free(&c);
-	cr_assert_eq(conf_load("/nonexistent/x", &c, err), -ENOENT);
+	cr_assert_eq(conf_load("/nonexistent/x", CONF_FOR_SERVER, &c, err), -ENOENT);
 	cr_assert_str_eq(err, "/nonexistent/x: No such file or directory");
 }
 
@@ -551,7 +374,11 @@ Test(conf, example_is_complete)
 	}
 	setenv("JWT_SECRET", "s", 1);
 	setenv("DATABASE_URL", "postgresql://h/d", 1);
-	cr_assert_eq(conf_load(CONF_EXAMPLE, &c, err), 0, "%s", err);
+	cr_assert_eq(conf_load(CONF_EXAMPLE, CONF_FOR_SERVER, &c, err), 0,
+		     "%s", err);
+	conf_free(&c);
+	cr_assert_eq(conf_load(CONF_EXAMPLE, CONF_FOR_PUSHD, &c, err), 0,
+		     "%s", err);
 	conf_free(&c);
 	free(text);
 }
@@ -568,4 +395,23 @@ Test(conf, table_is_sound)
 		for (int j = 0; j < i; j++)
 			cr_expect_str_neq(k->key, conf_keys[j].key);
 	}
+}
+
+/* Nobody ever writes to it: whoever reads again has other work. */
+Test(conf, silent_pipe)
+{
+	char dir[] = "/tmp/pw-conf.XXXXXX", path[64], err[CONF_ERR_MAX];
+	char expected[CONF_ERR_MAX];
+	struct conf *c = NULL;
+
+	cr_assert_not_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/pipe", dir);
+	snprintf(expected, sizeof(expected), "%s: nothing comes from it", path);
+	cr_assert_eq(mkfifo(path, 0600), 0);
+	alarm(20);
+	cr_expect_eq(conf_load(path, CONF_FOR_SERVER, &c, err), -ETIMEDOUT);
+	alarm(0);
+	cr_expect_str_eq(err, expected);
+	unlink(path);
+	rmdir(dir);
 }
