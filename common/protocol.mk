@@ -1,6 +1,8 @@
 noinst_LIBRARIES += common/libprotocol.a
 common_libprotocol_a_SOURCES = \
+	common/protocol/auth_key.c common/protocol/auth_key.h \
 	common/protocol/auth_token.c common/protocol/auth_token.h \
+	common/protocol/base64url.c common/protocol/base64url.h \
 	common/protocol/cursor.c common/protocol/cursor.h \
 	common/protocol/eio_packet.c common/protocol/eio_packet.h \
 	common/protocol/eio_payload.c common/protocol/eio_payload.h \
@@ -14,7 +16,8 @@ common_libprotocol_a_SOURCES = \
 	common/protocol/msgpack_claims.c common/protocol/msgpack_claims.h \
 	common/protocol/proxy_header.c common/protocol/proxy_header.h \
 	common/protocol/push_event.c common/protocol/push_event.h \
+	common/protocol/push_event_parse.c \
 	common/protocol/sio_packet.c common/protocol/sio_packet.h \
 	common/protocol/ws_frame.c common/protocol/ws_frame.h
-common_libprotocol_a_CFLAGS = $(AM_CFLAGS) $(JWT_CFLAGS) $(JANSSON_CFLAGS) $(CRYPTO_CFLAGS) \
+common_libprotocol_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(CRYPTO_CFLAGS) \
 	$(MSGPACK_CFLAGS)

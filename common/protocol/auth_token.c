@@ -3,91 +3,101 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <jansson.h>
-#include <jwt.h>
 
+#include "common/base/buf.h"
 #include "common/base/mem.h"
+#include "common/protocol/auth_key.h"
+#include "common/protocol/base64url.h"
 
-#define TOKEN_MAX 8192
 #define SECONDS_MAX 9e15	/* a double counts seconds exactly below 2^53 */
 
-struct auth_key {
-	jwt_alg_t alg;
-	size_t n;
-	unsigned char bytes[];
+/* What a token consists of; in base64url, borrowed. */
+struct parts {
+	struct slice header;
+	struct slice claims;
+	struct slice signature;
+	struct slice signed_text;	/* the first two, and the dot between */
 };
 
-struct auth_key *auth_key_hs256(const char *secret)
+/* Three parts, none of them empty. */
+static bool split(const char *token, struct parts *out)
 {
-	size_t n = strlen(secret);
-	struct auth_key *k;
+	size_t n = strnlen(token, AUTH_TOKEN_MAX + 1);
+	const char *end = token + n, *one, *two;
 
-	/* libjwt takes an empty key for "no signature wanted" */
-	if (n == 0)
-		return NULL;
-	k = mem_alloc(sizeof(*k) + n);
-	k->alg = JWT_ALG_HS256;
-	k->n = n;
-	memcpy(k->bytes, secret, n);
-	return k;
-}
-
-void auth_key_free(struct auth_key **kp)
-{
-	struct auth_key *k = *kp;
-
-	if (k == NULL)
-		return;
-	explicit_bzero(k->bytes, k->n);
-	free(k);
-	*kp = NULL;
-}
-
-/* Three segments of base64url. libjwt is more generous. */
-static bool looks_like_token(const char *t)
-{
-	size_t n = strnlen(t, TOKEN_MAX + 1);
-	unsigned dots = 0;
-
-	if (n == 0 || n > TOKEN_MAX)
+	if (n > AUTH_TOKEN_MAX)
 		return false;
-	for (size_t i = 0; i < n; i++) {
-		char c = t[i];
-
-		if (c == '.') {
-			if (i == 0 || t[i - 1] == '.')
-				return false;
-			dots++;
-		} else if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-			     (c >= '0' && c <= '9') || c == '-' || c == '_')) {
-			return false;
-		}
-	}
-	return dots == 2 && t[n - 1] != '.';
+	one = memchr(token, '.', n);
+	if (one == NULL)
+		return false;
+	two = memchr(one + 1, '.', (size_t)(end - one - 1));
+	if (two == NULL)
+		return false;
+	out->header = (struct slice){ token, (size_t)(one - token) };
+	out->claims = (struct slice){ one + 1, (size_t)(two - one - 1) };
+	out->signature = (struct slice){ two + 1, (size_t)(end - two - 1) };
+	out->signed_text = (struct slice){ token, (size_t)(two - token) };
+	return out->header.n > 0 && out->claims.n > 0 && out->signature.n > 0;
 }
 
-/* The claims of a token that k signed; NULL otherwise. libjwt verifies by the
- * algorithm that the token names, so it is compared afterwards. */
-static json_t *verified_claims(const struct auth_key *k, const char *token)
+/* An object in which no name comes twice (RFC 7515, section 4), or NULL. */
+static json_t *read_object(struct slice text)
 {
-	json_t *claims = NULL;
-	char *text = NULL;
-	jwt_t *jwt = NULL;
+	char json[AUTH_TOKEN_MAX];
+	ssize_t n = base64url_decode(text, json, sizeof(json));
+	json_t *v;
 
-	if (jwt_decode(&jwt, token, k->bytes, (int)k->n) != 0)
+	if (n < 0)
 		return NULL;
-	if (jwt_get_alg(jwt) == k->alg)
-		text = jwt_get_grants_json(jwt, NULL);
-	if (text != NULL)
-		claims = json_loads(text, 0, NULL);
-	free(text);
-	jwt_free(jwt);
-	return claims;
+	v = json_loadb(json, (size_t)n, JSON_REJECT_DUPLICATES, NULL);
+	if (!json_is_object(v)) {
+		json_decref(v);
+		return NULL;
+	}
+	return v;
 }
 
-/* A NumericDate (RFC 7519 2): an integer or a real number; libjwt reads other
- * types as 0. 1: read, 0: absent, -EACCES: not a date. */
+/* A token of users, not one of the same issuer for another purpose (RFC 8725,
+ * section 3.11); "application/" may be left out (RFC 7515, section 4.1.9). */
+static bool good_type(const json_t *typ)
+{
+	static const char media[] = "application/";
+	const char *s = json_string_value(typ);
+
+	if (typ == NULL)
+		return true;
+	if (s == NULL)
+		return false;
+	if (strncasecmp(s, media, sizeof(media) - 1) == 0)
+		s += sizeof(media) - 1;
+	return strcasecmp(s, "JWT") == 0 || strcasecmp(s, "at+jwt") == 0;
+}
+
+static bool good_header(const struct auth_key *k, struct slice text)
+{
+	json_t *header = read_object(text);
+	const char *alg = json_string_value(json_object_get(header, "alg"));
+	bool good = alg != NULL && strcmp(alg, auth_key_alg(k)) == 0 &&
+		    json_object_get(header, "crit") == NULL &&
+		    good_type(json_object_get(header, "typ"));
+
+	json_decref(header);
+	return good;
+}
+
+static bool good_signature(const struct auth_key *k, const struct parts *p)
+{
+	char signature[AUTH_KEY_SIGNATURE_MAX];
+	ssize_t n = base64url_decode(p->signature, signature, sizeof(signature));
+
+	return n > 0 && auth_key_verify(k, p->signed_text,
+					(struct slice){ signature, (size_t)n });
+}
+
+/* A NumericDate (RFC 7519 2): an integer or a real number. 1: read, 0: absent, -EACCES: not a date. */
 static int read_date(const json_t *claims, const char *name, int64_t *out)
 {
 	const json_t *v = json_object_get(claims, name);
@@ -142,8 +152,6 @@ static int check_claims(const json_t *claims, int64_t now_s, unsigned leeway_s,
 	struct auth_claims c = { .expires_at_s = 0 };
 	int64_t not_before = 0;
 
-	if (!json_is_object(claims))
-		return -EACCES;
 	if (read_date(claims, "exp", &c.expires_at_s) < 0 ||
 	    read_date(claims, "nbf", &not_before) < 0)
 		return -EACCES;
@@ -160,31 +168,52 @@ static int check_claims(const json_t *claims, int64_t now_s, unsigned leeway_s,
 int auth_token_verify(const struct auth_key *k, const char *token, int64_t now_s,
 		      unsigned leeway_s, struct auth_claims *out)
 {
+	struct parts p;
 	json_t *claims;
 	int rc;
 
-	if (!looks_like_token(token))
+	if (!split(token, &p) || !good_header(k, p.header) ||
+	    !good_signature(k, &p))
 		return -EACCES;
-	claims = verified_claims(k, token);
-	rc = check_claims(claims, now_s, leeway_s, out);
+	claims = read_object(p.claims);
+	rc = claims != NULL ? check_claims(claims, now_s, leeway_s, out) : -EACCES;
 	json_decref(claims);
 	return rc;
+}
+
+static char *claims_text(const char *user_id, int64_t now_s, int64_t expires_at_s)
+{
+	json_t *claims = json_pack("{s:s, s:I}", "userId", user_id, "iat",
+				   (json_int_t)now_s);
+	char *text = NULL;
+
+	if (claims != NULL &&
+	    (expires_at_s == 0 ||
+	     json_object_set_new(claims, "exp", json_integer(expires_at_s)) == 0))
+		text = json_dumps(claims, JSON_COMPACT);
+	json_decref(claims);
+	return text;
 }
 
 char *auth_token_sign(const struct auth_key *k, const char *user_id,
 		      int64_t now_s, int64_t expires_at_s)
 {
-	char *text = NULL;
-	jwt_t *jwt = NULL;
+	unsigned char mac[AUTH_KEY_MAC_LEN];
+	struct buf b = { 0 };
+	char *token = NULL;
+	char *claims = claims_text(user_id, now_s, expires_at_s);
 
-	if (jwt_new(&jwt) != 0)
+	if (claims == NULL)
 		return NULL;
-	if (jwt_add_grant(jwt, "userId", user_id) == 0 &&
-	    jwt_add_grant_int(jwt, "iat", (long)now_s) == 0 &&
-	    (expires_at_s == 0 ||
-	     jwt_add_grant_int(jwt, "exp", (long)expires_at_s) == 0) &&
-	    jwt_set_alg(jwt, k->alg, k->bytes, (int)k->n) == 0)
-		text = jwt_encode_str(jwt);
-	jwt_free(jwt);
-	return text;
+	base64url_encode(&b, SLICE("{\"alg\":\"HS256\",\"typ\":\"JWT\"}"));
+	buf_addc(&b, '.');
+	base64url_encode(&b, slice_of(claims));
+	if (auth_key_sign(k, buf_slice(&b), mac) == 0) {
+		buf_addc(&b, '.');
+		base64url_encode(&b, (struct slice){ (char *)mac, sizeof(mac) });
+		token = mem_strndup(b.p, b.len);
+	}
+	buf_free(&b);
+	free(claims);
+	return token;
 }

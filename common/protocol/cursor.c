@@ -4,29 +4,13 @@
 #include <string.h>
 
 #include "common/base/siphash.h"
+#include "common/protocol/base64url.h"
 
 /* Numbers are written in base 64, the most significant digit first: nothing in
  * it that JSON or a URL would escape, and no dot. */
-#define DIGIT_BITS 6
 #define STREAM_BITS 48
-#define STREAM_DIGITS (STREAM_BITS / DIGIT_BITS)
+#define STREAM_DIGITS (STREAM_BITS / BASE64URL_BITS)
 #define NUMBER_DIGITS 10	/* of 60 bits: any time, and no overflow */
-
-static const char digits[64] =
-	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
-static int digit_value(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	if (c == '-')
-		return 62;
-	return c == '_' ? 63 : -1;
-}
 
 uint64_t cursor_stream_id(struct slice sender_id, struct slice match_id,
 			  struct slice src)
@@ -44,8 +28,8 @@ static void write_digits(struct buf *out, uint64_t v, unsigned n)
 {
 	char text[NUMBER_DIGITS];
 
-	for (unsigned i = n; i > 0; i--, v >>= DIGIT_BITS)
-		text[i - 1] = digits[v & 63];
+	for (unsigned i = n; i > 0; i--, v >>= BASE64URL_BITS)
+		text[i - 1] = base64url_digits[v & 63];
 	buf_add(out, text, n);
 }
 
@@ -53,7 +37,7 @@ static void write_number(struct buf *out, uint64_t v)
 {
 	unsigned n = 1;
 
-	while (n < NUMBER_DIGITS && v >> (n * DIGIT_BITS) != 0)
+	while (n < NUMBER_DIGITS && v >> (n * BASE64URL_BITS) != 0)
 		n++;
 	write_digits(out, v, n);
 }
@@ -103,14 +87,14 @@ static bool read_number(const char **at, const char *end, int64_t *out)
 	uint64_t v = 0;
 
 	while (p < end && *p != '.') {
-		int d = digit_value(*p);
+		int d = base64url_value(*p);
 
 		if (d < 0 || p - *at >= NUMBER_DIGITS)
 			return false;
-		v = v << DIGIT_BITS | (uint64_t)d;
+		v = v << BASE64URL_BITS | (uint64_t)d;
 		p++;
 	}
-	if (p == *at || (**at == digits[0] && p - *at > 1))
+	if (p == *at || (**at == base64url_digits[0] && p - *at > 1))
 		return false;
 	*at = p;
 	*out = (int64_t)v;
@@ -126,11 +110,11 @@ static bool read_stream(const char **at, const char *end, int64_t floor,
 	if (end - *at < STREAM_DIGITS)
 		return false;
 	for (unsigned i = 0; i < STREAM_DIGITS; i++, (*at)++) {
-		int d = digit_value(**at);
+		int d = base64url_value(**at);
 
 		if (d < 0)
 			return false;
-		out->id = out->id << DIGIT_BITS | (uint64_t)d;
+		out->id = out->id << BASE64URL_BITS | (uint64_t)d;
 	}
 	if (!read_number(at, end, &distance) || distance == 0)
 		return false;

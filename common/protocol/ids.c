@@ -5,11 +5,9 @@
 #include <sys/random.h>
 
 #include "common/base/log.h"
+#include "common/protocol/base64url.h"
 
 #define RANDOM_LEN 12	/* 96 bits: 16 characters */
-
-static const char digits[64] =
-	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /* One system call serves 64 ids. Loop thread only. A forked child would hand
  * out its parent's ids, but workers are exec'd. */
@@ -34,25 +32,10 @@ static void pool_fill(void)
 /* Three bytes to four characters. */
 static void encode3(uint32_t v, char out[4])
 {
-	out[0] = digits[v >> 18 & 63];
-	out[1] = digits[v >> 12 & 63];
-	out[2] = digits[v >> 6 & 63];
-	out[3] = digits[v & 63];
-}
-
-static int decode1(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	if (c == '-')
-		return 62;
-	if (c == '_')
-		return 63;
-	return -1;
+	out[0] = base64url_digits[v >> 18 & 63];
+	out[1] = base64url_digits[v >> 12 & 63];
+	out[2] = base64url_digits[v >> 6 & 63];
+	out[3] = base64url_digits[v & 63];
 }
 
 void session_id_make(uint32_t instance, char out[SESSION_ID_LEN + 1])
@@ -80,7 +63,7 @@ int session_id_instance(struct slice sid, uint32_t *instance_out)
 	if (sid.n != SESSION_ID_LEN)
 		return -EINVAL;
 	for (size_t i = 0; i < SESSION_ID_LEN; i++) {
-		int d = decode1(sid.p[i]);
+		int d = base64url_value(sid.p[i]);
 
 		if (d == -1)
 			return -EINVAL;

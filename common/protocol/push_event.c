@@ -21,6 +21,16 @@ static void member(struct buf *out, const char *key, const char *value)
 	json_out_cstr(out, value);
 }
 
+/* And the end of the event. */
+static void times(struct buf *out, int64_t queued_at_ms, int64_t expires_at_ms)
+{
+	buf_adds(out, ",\"queuedAt\":");
+	json_out_time(out, queued_at_ms);
+	buf_adds(out, ",\"expiresAt\":");
+	json_out_time(out, expires_at_ms);
+	buf_addc(out, '}');
+}
+
 void push_event_new_message(struct buf *out, const struct push_event_message *m)
 {
 	buf_adds(out, "{\"v\":");
@@ -35,9 +45,19 @@ void push_event_new_message(struct buf *out, const struct push_event_message *m)
 	json_out_str(out, m->content.p,
 		     utf8_prefix(m->content, PUSH_CONTENT_CHARS));
 	member(out, ",\"messageId\":", m->message_id);
-	buf_adds(out, "},\"queuedAt\":");
-	json_out_time(out, m->queued_at_ms);
-	buf_adds(out, ",\"expiresAt\":");
-	json_out_time(out, m->expires_at_ms);
 	buf_addc(out, '}');
+	times(out, m->queued_at_ms, m->expires_at_ms);
+}
+
+void push_event_read(struct buf *out, const struct push_event_read *r)
+{
+	buf_adds(out, "{\"v\":");
+	json_out_int(out, PUSH_EVENT_VERSION);
+	member(out, ",\"userId\":", r->user_id);
+	member(out, ",\"type\":", PUSH_TYPE_READ);
+	member(out, ",\"data\":{\"matchId\":", r->match_id);
+	for (size_t i = 0; i < r->n; i++)
+		member(out, i == 0 ? ",\"messageIds\":[" : ",", r->ids[i]);
+	buf_adds(out, "]}");
+	times(out, r->queued_at_ms, r->expires_at_ms);
 }

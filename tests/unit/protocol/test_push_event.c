@@ -67,3 +67,30 @@ Test(push_event, long_content_is_cut_and_a_name_is_made_up)
 	buf_free(&content);
 	buf_free(&b);
 }
+
+Test(push_event, what_was_read)
+{
+	static const char *const ids[] = { "0123456789abcdef01234567", "x\"" };
+	struct push_event_read r = {
+		.user_id = "b\"en", .match_id = "m1", .ids = ids, .n = 2,
+		.queued_at_ms = 1767323045678, .expires_at_ms = 1767409445678,
+	};
+	struct push_event back;
+	struct buf b = { 0 };
+	char why[128];
+
+	push_event_read(&b, &r);
+	cr_expect_str_eq(buf_str(&b),
+		"{\"v\":1,\"userId\":\"b\\\"en\",\"type\":\"message_read\","
+		"\"data\":{\"matchId\":\"m1\",\"messageIds\":["
+		"\"0123456789abcdef01234567\",\"x\\\"\"]},"
+		"\"queuedAt\":\"2026-01-02T03:04:05.678Z\","
+		"\"expiresAt\":\"2026-01-03T03:04:05.678Z\"}");
+	cr_assert_eq(push_event_parse(buf_slice(&b), &back, why), 0, "%s", why);
+	cr_expect_str_eq(back.user_id, "b\"en");
+	cr_expect_str_eq(back.type, PUSH_TYPE_READ);
+	cr_expect_eq(json_array_size(json_object_get(back.data, "messageIds")), 2);
+	cr_expect_eq(back.expires_at_ms, r.expires_at_ms);
+	push_event_clear(&back);
+	buf_free(&b);
+}
