@@ -8,6 +8,7 @@
 #include <hiredis/hiredis.h>
 
 #include "common/backend/redis.h"
+#include "common/backend/redis_check.h"
 #include "common/base/list.h"
 #include "common/base/mem.h"
 #include "common/loop/loop.h"
@@ -177,12 +178,76 @@ static bool queue_up(const struct push_queue *base)
 	return redis_up(CONTAINER_OF(base, const struct queue, base)->redis);
 }
 
+static int check(const char *url, char err[256])
+{
+	struct redis_url u;
+	int rc = redis_url_parse(url, &u, err);
+
+	explicit_bzero(&u, sizeof(u));
+	return rc;
+}
+
+/* --- what an operator should know --- */
+
+struct look {
+	push_look_cb *cb;
+	void *arg;
+	char limit[24];
+	int64_t waiting;
+	bool full;
+};
+
+static void on_length(void *arg, int err, const struct redisReply *reply)
+{
+	struct look *k = arg;
+
+	k->waiting = err == 0 ? reply->integer : -1;
+	k->full = k->waiting >= strtoll(k->limit, NULL, 10) / 10 * 9;
+}
+
+/* Behind the length. */
+static void on_checked(void *arg, int err, const struct redis_verdict *v)
+{
+	struct look *k = arg;
+	char text[REDIS_CHECK_LEN + 96] = "", todo[REDIS_CHECK_LEN] = "";
+
+	if (err == 0) {
+		snprintf(text, sizeof(text), "Redis %s; %" PRId64 " of at most "
+			 "%s events wait", v->text, k->waiting, k->limit);
+		snprintf(todo, sizeof(todo), "%s", v->todo[0] != '\0' ? v->todo :
+			 k->full ? "see that pairwire-pushd runs and gets on" :
+			 "");
+	}
+	k->cb(k->arg, err, text, todo);
+	free(k);
+}
+
+static void queue_look(struct push_queue *base, push_look_cb *cb, void *arg)
+{
+	static const struct slice length[] = { { "XLEN", 4 },
+		{ PUSH_STREAM, sizeof(PUSH_STREAM) - 1 } };
+	struct queue *q = CONTAINER_OF(base, struct queue, base);
+	struct look *k = mem_zalloc(sizeof(*k));
+
+	k->cb = cb;
+	k->arg = arg;
+	memcpy(k->limit, q->limit, sizeof(k->limit));
+	redis_command(q->redis, (int)ARRAY_SIZE(length), length, on_length, k);
+	redis_check(q->redis, on_checked, k);
+}
+
 const struct push_backend push_backend_redis = {
+	.check = check,
 	.new = queue_new,
 	.free = queue_free,
 	.up = queue_up,
 	.add = queue_add,
+	.look = queue_look,
 	.consumer_new = redis_consumer_new,
 	.consumer_free = redis_consumer_free,
 	.consumer_ack = redis_consumer_ack,
+	.consumer_reject = redis_consumer_reject,
+	.consumer_pause = redis_consumer_pause,
+	.consumer_up = redis_consumer_up,
+	.consumer_lag = redis_consumer_lag,
 };

@@ -10,5 +10,9 @@ struct push_consumer *redis_consumer_new(struct loop *l,
 					 char err[256]);
 void redis_consumer_free(struct push_consumer *c);
 void redis_consumer_ack(struct push_consumer *c, const char *entry);
+void redis_consumer_reject(struct push_consumer *c, const struct push_reject *r);
+void redis_consumer_pause(struct push_consumer *c, bool paused);
+bool redis_consumer_up(const struct push_consumer *c);
+int64_t redis_consumer_lag(const struct push_consumer *c);
 
 #endif

@@ -1,6 +1,8 @@
 /* The consumer on Redis Streams. Two connections: the reader blocks in
  * XREADGROUP and does one thing after the other, so that max_in_flight holds;
- * acknowledgements and signs of life go over the second one. */
+ * acknowledgements and signs of life go over the second one. What is pending is
+ * read over the second, too: a reply that an acknowledgement has overtaken would
+ * bring its entry again. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +23,8 @@
 #define ID_MAX 48		/* "<ms>-<seq>" and a NUL, with room */
 
 /* What the reader does next. After each reconnect it begins again: the reply
- * to a read may have been lost, and what it carried is pending. */
+ * to a read may have been lost, and what it carried is pending. So is what came
+ * while we were paused. */
 enum phase {
 	PHASE_GROUP,		/* make sure that the group exists */
 	PHASE_PENDING,		/* our own entries, from `after` on */
@@ -30,10 +33,15 @@ enum phase {
 
 struct consumer {
 	struct push_consumer base;
+	struct loop *loop;
 	struct redis *reader;
 	struct flight *flight;
 	push_event_cb *event;
+	void (*state)(void *arg, bool up);
 	void *arg;
+	unsigned timeout_ms;
+	bool up;		/* both connections; as told */
+	bool paused;
 	char *group;
 	char *name;
 	size_t max_in_flight;
@@ -46,9 +54,16 @@ struct consumer {
 	bool complained;	/* about an entry that is no event: once */
 	struct timer claim;
 	struct timer retry;
+	struct task resume;
 };
 
 static void read_next(struct consumer *c);
+
+static void begin_pending(struct consumer *c)
+{
+	c->phase = PHASE_PENDING;
+	strcpy(c->after, "0-0");
+}
 
 static const redisReply *event_field(const redisReply *fields)
 {
@@ -69,6 +84,10 @@ static void take_entry(struct consumer *c, const redisReply *entry)
 
 	if (entry->type != REDIS_REPLY_ARRAY || entry->elements != 2)
 		return;
+	if (c->paused) {
+		begin_pending(c);
+		return;
+	}
 	id = entry->element[0]->str;
 	snprintf(c->after, sizeof(c->after), "%s", id);
 	if (!flight_add(c->flight, id))
@@ -114,8 +133,7 @@ static void on_group(void *arg, int err, const struct redisReply *reply)
 		err = 0;
 	if (!answered(c, err))
 		return;
-	c->phase = PHASE_PENDING;
-	strcpy(c->after, "0-0");
+	begin_pending(c);
 	read_next(c);
 }
 
@@ -194,7 +212,8 @@ static void read_group(struct consumer *c, const char *count, const char *from)
 	argv[argc++] = SLICE("STREAMS");
 	argv[argc++] = SLICE(PUSH_STREAM);
 	argv[argc++] = slice_of(from);
-	redis_command(c->reader, argc, argv, on_read, c);
+	redis_command(c->phase == PHASE_NEW ? c->reader : flight_redis(c->flight),
+		      argc, argv, on_read, c);
 }
 
 static void read_next(struct consumer *c)
@@ -202,8 +221,8 @@ static void read_next(struct consumer *c)
 	size_t out = flight_count(c->flight);
 	char count[24];
 
-	if (c->reading || !redis_up(c->reader) || timer_armed(&c->retry) ||
-	    out >= c->max_in_flight)
+	if (c->reading || c->paused || !redis_up(c->reader) ||
+	    timer_armed(&c->retry) || out >= c->max_in_flight)
 		return;
 	c->reading = true;
 	snprintf(count, sizeof(count), "%zu", c->max_in_flight - out);
@@ -217,6 +236,18 @@ static void read_next(struct consumer *c)
 		read_group(c, count, ">");
 }
 
+static void on_acks_state(void *arg)
+{
+	struct consumer *c = arg;
+	bool up = redis_up(c->reader) && redis_up(flight_redis(c->flight));
+
+	if (up == c->up)
+		return;
+	c->up = up;
+	if (c->state != NULL)
+		c->state(c->arg, up);
+}
+
 static void on_reader_state(void *arg, bool up)
 {
 	struct consumer *c = arg;
@@ -224,6 +255,7 @@ static void on_reader_state(void *arg, bool up)
 	c->phase = PHASE_GROUP;
 	if (up)
 		read_next(c);
+	on_acks_state(c);
 }
 
 static void on_room(void *arg)
@@ -245,6 +277,7 @@ struct push_consumer *redis_consumer_new(struct loop *l,
 					 push_event_cb *event, void *arg,
 					 char err[256])
 {
+	static const struct flight_ops ops = { on_room, on_acks_state };
 	struct redis_url url;
 	struct redis_conf redis;
 	struct consumer *c;
@@ -253,8 +286,11 @@ struct push_consumer *redis_consumer_new(struct loop *l,
 		return NULL;
 	c = mem_zalloc(sizeof(*c));
 	c->base.backend = &push_backend_redis;
+	c->loop = l;
 	c->event = event;
+	c->state = conf->state;
 	c->arg = arg;
+	c->timeout_ms = conf->timeout_ms;
 	c->group = mem_strdup(conf->group);
 	c->name = mem_strdup(conf->consumer);
 	c->max_in_flight = conf->max_in_flight > 0 ? conf->max_in_flight : 1;
@@ -262,6 +298,7 @@ struct push_consumer *redis_consumer_new(struct loop *l,
 	strcpy(c->claim_from, "0-0");
 	timer_init(&c->claim, l, on_claim_timer, c);
 	timer_init(&c->retry, l, on_room, c);
+	task_init(&c->resume, LOOP_ROUTE, on_room, c);
 	timer_arm(&c->claim, conf->claim_idle_ms / 2 + 1);
 	redis = (struct redis_conf){
 		.name = "pairwire-push-acks",
@@ -271,7 +308,7 @@ struct push_consumer *redis_consumer_new(struct loop *l,
 		.db = url.db,
 		.timeout_ms = conf->timeout_ms,
 	};
-	c->flight = flight_new(l, &redis, conf, on_room, c);
+	c->flight = flight_new(l, &redis, conf, &ops, c);
 	redis.name = "pairwire-push-reader";
 	redis.timeout_ms += BLOCK_MS;
 	c->reader = redis_new(l, &redis, on_reader_state, c);
@@ -283,14 +320,41 @@ void redis_consumer_ack(struct push_consumer *base, const char *entry)
 	flight_ack(CONTAINER_OF(base, struct consumer, base)->flight, entry);
 }
 
+void redis_consumer_reject(struct push_consumer *base,
+			   const struct push_reject *r)
+{
+	flight_reject(CONTAINER_OF(base, struct consumer, base)->flight, r);
+}
+
+void redis_consumer_pause(struct push_consumer *base, bool paused)
+{
+	struct consumer *c = CONTAINER_OF(base, struct consumer, base);
+
+	c->paused = paused;
+	loop_defer(c->loop, &c->resume);
+}
+
+bool redis_consumer_up(const struct push_consumer *base)
+{
+	return CONTAINER_OF(base, const struct consumer, base)->up;
+}
+
+int64_t redis_consumer_lag(const struct push_consumer *base)
+{
+	return flight_lag(CONTAINER_OF(base, const struct consumer, base)->flight);
+}
+
 void redis_consumer_free(struct push_consumer *base)
 {
 	struct consumer *c = CONTAINER_OF(base, struct consumer, base);
 
+	c->paused = true;
 	redis_free(&c->reader);
+	flight_drain(c->flight, c->timeout_ms);
 	flight_free(&c->flight);
 	timer_free(&c->claim);
 	timer_free(&c->retry);
+	task_cancel(&c->resume);
 	free(c->group);
 	free(c->name);
 	free(c);

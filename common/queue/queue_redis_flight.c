@@ -8,10 +8,13 @@
 
 #include "common/backend/redis.h"
 #include "common/base/list.h"
+#include "common/base/log.h"
 #include "common/base/map.h"
 #include "common/base/mem.h"
 #include "common/base/siphash.h"
 #include "common/loop/loop.h"
+#include "common/queue/queue_redis_dead.h"
+#include "common/queue/queue_redis_lag.h"
 
 #define CALL_ENTRIES 500	/* of one script call */
 #define RETRY_MS 500
@@ -44,6 +47,7 @@ struct entry {
 	struct map_node node;
 	struct list acks;	/* in acks, or in a call's list */
 	bool acked;
+	struct dead_letter *dead;	/* rejected: where it goes, then NULL */
 	char id[];
 };
 
@@ -55,17 +59,22 @@ struct flight {
 	struct task flush;
 	struct timer retry;
 	struct timer touch;
+	struct lag *lag;
 	char *group;
 	char *consumer;
 	int64_t touch_ms;
-	void (*room)(void *arg);
+	size_t owed;		/* acknowledged, not yet confirmed */
+	bool draining;		/* the loop turns for these only */
+	bool refused[2];	/* the last acknowledgement, rejection: said once */
+	struct flight_ops ops;
 	void *arg;
 };
 
-/* One acknowledging call. */
+/* One call: it acknowledges entries, or rejects a single one. */
 struct acking {
 	struct flight *flight;
 	struct list acks;
+	bool rejects;
 };
 
 static bool entry_is(const struct map_node *n, const void *id)
@@ -80,52 +89,100 @@ static struct entry *find(const struct flight *f, const char *id)
 	return n != NULL ? CONTAINER_OF(n, struct entry, node) : NULL;
 }
 
+static void entry_free(struct flight *f, struct entry *e)
+{
+	map_remove(&f->entries, &e->node);
+	free(e->dead);
+	free(e);
+}
+
+static void confirmed(struct flight *f, struct list *acks)
+{
+	struct list *n;
+
+	while ((n = list_shift(acks)) != NULL) {
+		entry_free(f, LIST_ENTRY(n, struct entry, acks));
+		f->owed--;
+	}
+	if (!f->draining)
+		f->ops.room(f->arg);
+	else if (f->owed == 0)
+		loop_stop(f->loop);
+}
+
 static void on_acked(void *arg, int err, const struct redisReply *reply)
 {
 	struct acking *a = arg;
 	struct flight *f = a->flight;
-	struct list *n;
 
-	(void)reply;
 	if (err == 0) {
-		while ((n = list_shift(&a->acks)) != NULL) {
-			struct entry *e = LIST_ENTRY(n, struct entry, acks);
-
-			map_remove(&f->entries, &e->node);
-			free(e);
-		}
-		f->room(f->arg);
+		f->refused[a->rejects] = false;
+		confirmed(f, &a->acks);
 	} else {
 		list_splice(&f->acks, &a->acks);
 		if (err != -ECANCELED)
 			timer_arm(&f->retry, RETRY_MS);
+		if (err == -EREMOTEIO && !f->refused[a->rejects]) {
+			f->refused[a->rejects] = true;
+			log_err("push queue: Redis refuses %s error=\"%s\"",
+				a->rejects ? "dead letters" : "acknowledgements",
+				reply->str);
+		}
 	}
 	free(a);
+}
+
+static struct acking *acking_new(struct flight *f, bool rejects)
+{
+	struct acking *a = mem_alloc(sizeof(*a));
+
+	a->flight = f;
+	a->rejects = rejects;
+	list_init(&a->acks);
+	return a;
 }
 
 static void send_acks(struct flight *f)
 {
 	struct slice argv[1 + CALL_ENTRIES];
-	struct acking *a = mem_alloc(sizeof(*a));
+	struct acking *a = acking_new(f, false);
 	struct list *n;
 	int argc = 0;
 
-	a->flight = f;
-	list_init(&a->acks);
 	argv[argc++] = slice_of(f->group);
-	while (argc < (int)ARRAY_SIZE(argv) && (n = list_shift(&f->acks)) != NULL) {
-		argv[argc++] = slice_of(LIST_ENTRY(n, struct entry, acks)->id);
+	while (argc < (int)ARRAY_SIZE(argv) && (n = list_first(&f->acks)) != NULL) {
+		struct entry *e = LIST_ENTRY(n, struct entry, acks);
+
+		if (e->dead != NULL)
+			break;
+		argv[argc++] = slice_of(e->id);
+		list_remove(n);
 		list_append(&a->acks, n);
 	}
 	redis_eval(f->redis, &ack_script, 0, argc, argv, on_acked, a);
+}
+
+static void send_dead(struct flight *f, struct entry *e)
+{
+	struct acking *a = acking_new(f, true);
+
+	list_remove(&e->acks);
+	list_append(&a->acks, &e->acks);
+	dead_letter_send(f->redis, f->group, e->dead, on_acked, a);
 }
 
 static void on_flush(void *arg)
 {
 	struct flight *f = arg;
 
-	while (redis_up(f->redis) && !list_empty(&f->acks))
-		send_acks(f);
+	while (redis_up(f->redis) && !list_empty(&f->acks)) {
+		struct entry *e = LIST_ENTRY(list_first(&f->acks), struct entry, acks);
+
+		if (e->dead != NULL)
+			send_dead(f, e);
+		else
+			send_acks(f);
+	}
 }
 
 static void on_retry(void *arg)
@@ -141,6 +198,8 @@ static void on_state(void *arg, bool up)
 
 	if (up)
 		loop_defer(f->loop, &f->flush);
+	if (!f->draining)
+		f->ops.state(f->arg);
 }
 
 struct touching {
@@ -194,15 +253,48 @@ bool flight_add(struct flight *f, const char *id)
 	return true;
 }
 
+static void settle(struct flight *f, struct entry *e)
+{
+	e->acked = true;
+	f->owed++;
+	list_append(&f->acks, &e->acks);
+	loop_defer(f->loop, &f->flush);
+}
+
 void flight_ack(struct flight *f, const char *id)
 {
 	struct entry *e = find(f, id);
 
+	if (e != NULL && !e->acked)
+		settle(f, e);
+}
+
+void flight_reject(struct flight *f, const struct push_reject *r)
+{
+	struct entry *e = find(f, r->entry);
+
 	if (e == NULL || e->acked)
 		return;
-	e->acked = true;
-	list_append(&f->acks, &e->acks);
-	loop_defer(f->loop, &f->flush);
+	e->dead = dead_letter_new(r);
+	settle(f, e);
+}
+
+static void on_drained(void *arg)
+{
+	loop_stop(arg);
+}
+
+void flight_drain(struct flight *f, unsigned ms)
+{
+	struct timer end;
+
+	f->draining = true;
+	if (f->owed == 0)
+		return;
+	timer_init(&end, f->loop, on_drained, f->loop);
+	timer_arm(&end, ms);
+	loop_run(f->loop);
+	timer_free(&end);
 }
 
 size_t flight_count(const struct flight *f)
@@ -212,7 +304,7 @@ size_t flight_count(const struct flight *f)
 
 struct flight *flight_new(struct loop *l, const struct redis_conf *redis,
 			  const struct push_consumer_conf *conf,
-			  void (*room)(void *arg), void *arg)
+			  const struct flight_ops *ops, void *arg)
 {
 	struct flight *f = mem_zalloc(sizeof(*f));
 
@@ -220,7 +312,7 @@ struct flight *flight_new(struct loop *l, const struct redis_conf *redis,
 	f->group = mem_strdup(conf->group);
 	f->consumer = mem_strdup(conf->consumer);
 	f->touch_ms = conf->claim_idle_ms / 3 + 1;
-	f->room = room;
+	f->ops = *ops;
 	f->arg = arg;
 	map_init(&f->entries, entry_is);
 	list_init(&f->acks);
@@ -231,15 +323,24 @@ struct flight *flight_new(struct loop *l, const struct redis_conf *redis,
 	f->redis = redis_new(l, redis, on_state, f);
 	redis_script_add(f->redis, &ack_script);
 	redis_script_add(f->redis, &touch_script);
+	dead_letters_begin(f->redis);
+	f->lag = lag_new(l, f->redis, conf->group);
 	return f;
+}
+
+struct redis *flight_redis(const struct flight *f)
+{
+	return f->redis;
+}
+
+int64_t flight_lag(const struct flight *f)
+{
+	return lag_known(f->lag);
 }
 
 static void free_entry(struct map_node *node, void *arg)
 {
-	struct flight *f = arg;
-
-	map_remove(&f->entries, node);
-	free(CONTAINER_OF(node, struct entry, node));
+	entry_free(arg, CONTAINER_OF(node, struct entry, node));
 }
 
 void flight_free(struct flight **fp)
@@ -250,6 +351,7 @@ void flight_free(struct flight **fp)
 		return;
 	*fp = NULL;
 	redis_free(&f->redis);
+	lag_free(&f->lag);
 	task_cancel(&f->flush);
 	timer_free(&f->retry);
 	timer_free(&f->touch);

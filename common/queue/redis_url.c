@@ -4,81 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/queue/url_parts.h"
+
 #define DB_MAX 1000000	/* the server knows better */
 
 static int fail(char err[256], const char *why)
 {
 	snprintf(err, 256, "%s", why);
 	return -EINVAL;
-}
-
-static int hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
-/* 0, or -EINVAL: bad escape, NUL byte, or no room. */
-static int decode(struct slice in, char *out, size_t size)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < in.n; i++) {
-		char c = in.p[i];
-
-		if (c == '%') {
-			int hi = i + 1 < in.n ? hex(in.p[i + 1]) : -1;
-			int lo = i + 2 < in.n ? hex(in.p[i + 2]) : -1;
-
-			if (hi < 0 || lo < 0)
-				return -EINVAL;
-			c = (char)(hi << 4 | lo);
-			i += 2;
-		}
-		if (c == '\0' || n + 1 >= size)
-			return -EINVAL;
-		out[n++] = c;
-	}
-	out[n] = '\0';
-	return 0;
-}
-
-static int number(struct slice in, unsigned max, unsigned *out)
-{
-	unsigned v = 0;
-
-	if (in.n == 0)
-		return -EINVAL;
-	for (size_t i = 0; i < in.n; i++) {
-		if (in.p[i] < '0' || in.p[i] > '9')
-			return -EINVAL;
-		v = v * 10 + (unsigned)(in.p[i] - '0');
-		if (v > max)
-			return -EINVAL;
-	}
-	*out = v;
-	return 0;
-}
-
-/* Splits in at the first c: the part before is returned, in becomes
- * the part behind. Without c: all, and in is empty with p NULL. */
-static struct slice split(struct slice *in, char c)
-{
-	const char *at = in->n > 0 ? memchr(in->p, c, in->n) : NULL;
-	struct slice head = *in;
-
-	if (at == NULL) {
-		*in = (struct slice){ NULL, 0 };
-		return head;
-	}
-	head.n = (size_t)(at - in->p);
-	*in = (struct slice){ at + 1, in->n - head.n - 1 };
-	return head;
 }
 
 static bool is(struct slice s, const char *text)
@@ -88,41 +21,28 @@ static bool is(struct slice s, const char *text)
 
 static int parse_userinfo(struct slice info, struct redis_url *u, char err[256])
 {
-	struct slice user = split(&info, ':');
+	struct slice user = url_split(&info, ':');
 
 	if (info.p == NULL)
 		return fail(err, "the part before '@' needs a ':' (\":password@host\")");
 	if (user.n > 0 && !is(user, "default"))
 		return fail(err, "user names other than \"default\" are not supported");
-	if (decode(info, u->password, sizeof(u->password)) != 0)
+	if (url_decode(info, u->password, sizeof(u->password)) != 0)
 		return fail(err, "bad password (percent-escape special characters)");
 	return 0;
 }
 
 static int parse_address(struct slice in, struct redis_url *u, char err[256])
 {
-	struct slice host = in;
-	struct slice port = { 0 };
+	struct slice host, port;
 
-	if (in.n > 0 && in.p[0] == '[') {
-		const char *end = memchr(in.p, ']', in.n);
-
-		if (end == NULL)
-			return fail(err, "'[' without ']'");
-		host = (struct slice){ in.p + 1, (size_t)(end - in.p) - 1 };
-		port = (struct slice){ end + 1, in.n - host.n - 2 };
-		if (port.n > 0 && port.p[0] != ':')
-			return fail(err, "only a port may follow ']'");
-		(void)split(&port, ':');
-	} else {
-		port = in;
-		host = split(&port, ':');
-	}
-	if (host.n == 0 || decode(host, u->host, sizeof(u->host)) != 0 ||
+	if (url_host_port(in, &host, &port) != 0)
+		return fail(err, "'[' without ']', or more than a port behind it");
+	if (host.n == 0 || url_decode(host, u->host, sizeof(u->host)) != 0 ||
 	    u->host[0] == '/')
 		return fail(err, "bad or missing host name");
 	u->port = 6379;
-	if (port.p != NULL && (number(port, 65535, &u->port) != 0 || u->port == 0))
+	if (port.p != NULL && (url_number(port, 65535, &u->port) != 0 || u->port == 0))
 		return fail(err, "bad port");
 	return 0;
 }
@@ -147,8 +67,8 @@ static int parse_tcp(struct slice in, struct redis_url *u, char err[256])
 		in = (struct slice){ in.p + at, in.n - at };
 	}
 	db = in;
-	in = split(&db, '/');
-	if (db.n > 0 && number(db, DB_MAX, &u->db) != 0)
+	in = url_split(&db, '/');
+	if (db.n > 0 && url_number(db, DB_MAX, &u->db) != 0)
 		return fail(err, "bad database number");
 	return parse_address(in, u, err);
 }
@@ -170,19 +90,19 @@ static int parse_unix(struct slice in, struct redis_url *u, char err[256])
 		in = (struct slice){ in.p + at, in.n - at };
 	}
 	query = in;
-	path = split(&query, '?');
+	path = url_split(&query, '?');
 	if (path.n == 0 || path.p[0] != '/' ||
-	    decode(path, u->host, sizeof(u->host)) != 0)
+	    url_decode(path, u->host, sizeof(u->host)) != 0)
 		return fail(err, "redis+unix:// needs an absolute path");
 	while (query.n > 0) {
-		struct slice value = split(&query, '&');
-		struct slice key = split(&value, '=');
+		struct slice value = url_split(&query, '&');
+		struct slice key = url_split(&value, '=');
 
 		if (is(key, "db")) {
-			if (number(value, DB_MAX, &u->db) != 0)
+			if (url_number(value, DB_MAX, &u->db) != 0)
 				return fail(err, "bad database number");
 		} else if (is(key, "password")) {
-			if (decode(value, u->password, sizeof(u->password)) != 0)
+			if (url_decode(value, u->password, sizeof(u->password)) != 0)
 				return fail(err, "bad password");
 		} else {
 			return fail(err, "only db= and password= may follow '?'");

@@ -1,0 +1,364 @@
+#include "common/queue/queue_kafka_assignment.h"
+
+#include "common/base/log.h"
+
+#define SPAN_MAX 10000		/* offsets beyond the oldest without outcome */
+
+/* Of all that are ours, or of the one. */
+static void set_paused(struct assignment *a, const struct part *one, bool paused)
+{
+	rd_kafka_topic_partition_list_t *tps =
+		rd_kafka_topic_partition_list_new(8);
+	struct list *n, *tmp;
+
+	LIST_FOREACH_SAFE(n, tmp, &a->parts.all) {
+		struct part *p = LIST_ENTRY(n, struct part, node);
+
+		if (p->state == PART_OURS && (one != NULL ? p == one : !p->full))
+			rd_kafka_topic_partition_list_add(tps, a->topic, p->id);
+	}
+	if (tps->cnt > 0 && paused)
+		rd_kafka_pause_partitions(a->rk, tps);
+	else if (tps->cnt > 0)
+		rd_kafka_resume_partitions(a->rk, tps);
+	rd_kafka_topic_partition_list_destroy(tps);
+}
+
+/* What outcomes have made of the partition's window. */
+static void settle_part(struct assignment *a, struct part *p,
+			rd_kafka_topic_partition_list_t *offsets)
+{
+	int64_t next = offset_window_next(&p->window);
+
+	if (p->state != PART_LOST && next > p->stored) {
+		rd_kafka_topic_partition_list_add(offsets, a->topic,
+						  p->id)->offset = next;
+		p->stored = next;
+	}
+	if (p->full && offset_window_span(&p->window) <= SPAN_MAX / 2) {
+		p->full = false;
+		if (!a->held)
+			set_paused(a, p, false);
+	}
+}
+
+/* Tells librdkafka what may be committed. */
+static void store_offsets(struct assignment *a)
+{
+	rd_kafka_topic_partition_list_t *offsets =
+		rd_kafka_topic_partition_list_new(8);
+	struct list *n, *tmp;
+
+	LIST_FOREACH_SAFE(n, tmp, &a->parts.all)
+		settle_part(a, LIST_ENTRY(n, struct part, node), offsets);
+	if (offsets->cnt > 0)
+		rd_kafka_offsets_store(a->rk, offsets);
+	rd_kafka_topic_partition_list_destroy(offsets);
+}
+
+static void complain(rd_kafka_error_t *e, const char *what)
+{
+	if (e == NULL)
+		return;
+	log_warn("kafka: %s: %s", what, rd_kafka_error_string(e));
+	rd_kafka_error_destroy(e);
+}
+
+/* librdkafka commits what was stored of them, and then leaves them. */
+static void leave(struct assignment *a, const char *how)
+{
+	rd_kafka_topic_partition_list_t *tps = a->leaving;
+
+	a->leaving = NULL;
+	timer_disarm(&a->revoke);
+	store_offsets(a);
+	for (int i = 0; i < tps->cnt; i++) {
+		struct part *p = parts_not_lost(&a->parts, tps->elems[i].partition);
+
+		if (p != NULL)
+			parts_lose(&a->parts, p);
+	}
+	complain(rd_kafka_incremental_unassign(a->rk, tps), "unassign");
+	log_info("kafka: %s %d partitions topic=%s", how, tps->cnt, a->topic);
+	rd_kafka_topic_partition_list_destroy(tps);
+}
+
+static void give_back(struct assignment *a)
+{
+	leave(a, "gave back");
+}
+
+static void on_revoke_timeout(void *arg)
+{
+	struct assignment *a = arg;
+
+	if (a->leaving == NULL)
+		return;
+	log_warn("kafka: %zu entries of partitions that leave have no outcome yet, they are repeated elsewhere",
+		 parts_leaving(&a->parts));
+	give_back(a);
+}
+
+/* Not in time (lost): others have them already. */
+static void on_revoked(struct assignment *a, rd_kafka_topic_partition_list_t *tps)
+{
+	bool lost = rd_kafka_assignment_lost(a->rk);
+
+	if (a->leaving != NULL)
+		give_back(a);
+	a->leaving = rd_kafka_topic_partition_list_copy(tps);
+	for (int i = 0; i < tps->cnt; i++) {
+		struct part *p = parts_ours(&a->parts, tps->elems[i].partition);
+
+		if (p == NULL)
+			continue;
+		if (lost)
+			parts_lose(&a->parts, p);
+		else
+			p->state = PART_LEAVING;
+	}
+	if (lost)
+		leave(a, "lost");
+	else if (parts_leaving(&a->parts) == 0)
+		give_back(a);
+	else
+		timer_arm(&a->revoke, a->revoke_ms);
+}
+
+/* For the lag: librdkafka knows, and does not tell. */
+static void ask_begins(struct assignment *a,
+		       const rd_kafka_topic_partition_list_t *tps)
+{
+	rd_kafka_ListConsumerGroupOffsets_t *ask =
+		rd_kafka_ListConsumerGroupOffsets_new(a->group, tps);
+	rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(a->rk);
+
+	rd_kafka_ListConsumerGroupOffsets(a->rk, &ask, 1, NULL, queue);
+	rd_kafka_queue_destroy(queue);
+	rd_kafka_ListConsumerGroupOffsets_destroy(ask);
+}
+
+/* Without one the group is at the beginning of the partition. */
+void assignment_begins(struct assignment *a, rd_kafka_event_t *ev)
+{
+	const rd_kafka_ListConsumerGroupOffsets_result_t *r =
+		rd_kafka_event_ListConsumerGroupOffsets_result(ev);
+	const rd_kafka_topic_partition_list_t *tps;
+	const rd_kafka_group_result_t **groups;
+	size_t n = 0;
+
+	if (rd_kafka_event_error(ev) != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return;
+	groups = rd_kafka_ListConsumerGroupOffsets_result_groups(r, &n);
+	tps = n == 1 ? rd_kafka_group_result_partitions(groups[0]) : NULL;
+	for (int i = 0; tps != NULL && i < tps->cnt; i++) {
+		struct part *p = parts_ours(&a->parts, tps->elems[i].partition);
+
+		if (p != NULL && tps->elems[i].err == RD_KAFKA_RESP_ERR_NO_ERROR)
+			p->begin = tps->elems[i].offset > 0 ?
+					   tps->elems[i].offset : 0;
+	}
+}
+
+static void on_assigned(struct assignment *a, rd_kafka_topic_partition_list_t *tps)
+{
+	rd_kafka_t *rk = a->rk;
+
+	if (a->leaving != NULL)
+		give_back(a);
+	complain(rd_kafka_incremental_assign(rk, tps), "assign");
+	if (tps->cnt == 0)
+		return;
+	for (int i = 0; i < tps->cnt; i++) {
+		struct part *p = parts_not_lost(&a->parts, tps->elems[i].partition);
+
+		if (p != NULL)
+			parts_lose(&a->parts, p);
+		parts_add(&a->parts, tps->elems[i].partition);
+	}
+	/* a pause outlives its assignment */
+	if (a->held)
+		rd_kafka_pause_partitions(rk, tps);
+	else
+		rd_kafka_resume_partitions(rk, tps);
+	ask_begins(a, tps);
+	log_info("kafka: got %d partitions topic=%s", tps->cnt, a->topic);
+}
+
+static void lose_all(struct assignment *a)
+{
+	struct list *n, *tmp;
+
+	LIST_FOREACH_SAFE(n, tmp, &a->parts.all)
+		parts_lose(&a->parts, LIST_ENTRY(n, struct part, node));
+}
+
+void assignment_rebalance(struct assignment *a, rd_kafka_event_t *ev)
+{
+	rd_kafka_topic_partition_list_t *tps =
+		rd_kafka_event_topic_partition_list(ev);
+
+	switch (rd_kafka_event_error(ev)) {
+	case RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS:
+		on_assigned(a, tps);
+		break;
+	case RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS:
+		on_revoked(a, tps);
+		break;
+	default:
+		log_warn("kafka: rebalance: %s", rd_kafka_event_error_string(ev));
+		lose_all(a);
+		rd_kafka_assign(a->rk, NULL);
+	}
+}
+
+bool assignment_take(struct assignment *a, const rd_kafka_message_t *m,
+		     char entry[ENTRY_MAX])
+{
+	struct part *p = parts_ours(&a->parts, m->partition);
+
+	if (p != NULL && m->offset < offset_window_position(&p->window)) {
+		log_warn("kafka: a partition has gone back (made anew?) topic=%s partition=%d offset=%lld",
+			 a->topic, (int)m->partition, (long long)m->offset);
+		parts_lose(&a->parts, p);
+		p = parts_add(&a->parts, m->partition);
+	}
+	if (p == NULL || !parts_take(&a->parts, p, m->offset,
+				     (struct slice){ m->key, m->key_len }, entry))
+		return false;
+	if (!p->full && offset_window_span(&p->window) >= SPAN_MAX) {
+		set_paused(a, p, true);
+		p->full = true;
+	}
+	return true;
+}
+
+void assignment_settle(struct assignment *a)
+{
+	store_offsets(a);
+	if (a->leaving != NULL && parts_leaving(&a->parts) == 0)
+		give_back(a);
+}
+
+void assignment_hold(struct assignment *a, bool held)
+{
+	if (a->held == held)
+		return;
+	a->held = held;
+	if (a->rk != NULL)
+		set_paused(a, NULL, held);
+}
+
+static void assign_anew(struct assignment *a)
+{
+	rd_kafka_topic_partition_list_t *tps =
+		rd_kafka_topic_partition_list_new(8);
+	struct list *n, *tmp;
+
+	LIST_FOREACH_SAFE(n, tmp, &a->parts.all) {
+		struct part *p = LIST_ENTRY(n, struct part, node);
+
+		if (p->state == PART_OURS &&
+		    offset_window_position(&p->window) < 0)
+			rd_kafka_topic_partition_list_add(tps, a->topic, p->id);
+	}
+	if (tps->cnt > 0) {
+		complain(rd_kafka_incremental_unassign(a->rk, tps), "unassign");
+		complain(rd_kafka_incremental_assign(a->rk, tps), "assign");
+		ask_begins(a, tps);
+	}
+	rd_kafka_topic_partition_list_destroy(tps);
+}
+
+bool assignment_probe(struct assignment *a, bool lost)
+{
+	if (a->rk == NULL || a->held)
+		return false;
+	/* librdkafka would take it for the answer to the revocation */
+	if (lost && a->leaving != NULL)
+		return false;
+	if (lost)
+		assign_anew(a);
+	set_paused(a, NULL, true);
+	set_paused(a, NULL, false);
+	return true;
+}
+
+/* The end of a partition is what its last fetch has said. */
+static int64_t lag_of(const struct assignment *a, const struct part *p)
+{
+	int64_t position = offset_window_position(&p->window);
+	int64_t first, end;
+
+	if (rd_kafka_get_watermark_offsets(a->rk, a->topic, p->id, &first, &end) !=
+	    RD_KAFKA_RESP_ERR_NO_ERROR || end < 0)
+		return -1;
+	if (position < 0 && p->begin < 0)
+		return -1;
+	if (position < 0)	/* nothing came since it is ours */
+		position = p->begin > first ? p->begin : first;
+	return end > position ? end - position : 0;
+}
+
+int64_t assignment_lag(const struct assignment *a)
+{
+	struct list *n, *tmp;
+	int64_t sum = -1;
+
+	LIST_FOREACH_SAFE(n, tmp, &a->parts.all) {
+		struct part *p = LIST_ENTRY(n, struct part, node);
+		int64_t lag = p->state == PART_OURS ? lag_of(a, p) : -1;
+
+		if (lag >= 0)
+			sum = sum < 0 ? lag : sum + lag;
+	}
+	return sum;
+}
+
+void assignment_commit(struct assignment *a, int ms)
+{
+	rd_kafka_queue_t *answers;
+	rd_kafka_event_t *ev = NULL;
+
+	if (a->rk == NULL)
+		return;
+	store_offsets(a);
+	answers = rd_kafka_queue_new(a->rk);
+	if (rd_kafka_commit_queue(a->rk, NULL, answers, NULL, NULL) ==
+	    RD_KAFKA_RESP_ERR_NO_ERROR)
+		ev = rd_kafka_queue_poll(answers, ms);
+	if (ev != NULL)
+		rd_kafka_event_destroy(ev);
+	rd_kafka_queue_destroy(answers);
+}
+
+void assignment_begin(struct assignment *a, rd_kafka_t *rk)
+{
+	a->rk = rk;
+}
+
+void assignment_end(struct assignment *a)
+{
+	if (a->leaving != NULL)
+		rd_kafka_topic_partition_list_destroy(a->leaving);
+	a->leaving = NULL;
+	timer_disarm(&a->revoke);
+	lose_all(a);
+	a->rk = NULL;
+}
+
+void assignment_init(struct assignment *a, struct loop *l, const char *topic,
+		     const char *group, unsigned revoke_ms)
+{
+	*a = (struct assignment){ .topic = topic, .group = group,
+				  .revoke_ms = revoke_ms };
+	parts_init(&a->parts, topic);
+	timer_init(&a->revoke, l, on_revoke_timeout, a);
+}
+
+void assignment_free(struct assignment *a)
+{
+	assignment_end(a);
+	parts_clear(&a->parts);
+	timer_free(&a->revoke);
+}
