@@ -144,6 +144,16 @@ void message_store_due(struct message_store *s, int64_t now_us, unsigned limit,
 	store_request_start(q);
 }
 
+void message_store_look(struct message_store *s, store_look_cb *cb, void *arg)
+{
+	struct store_request *q =
+		store_request_new(s->requests, OP_LOOK, 0, arg);
+
+	q->cb.look = cb;
+	q->op.look = mem_zalloc(sizeof(*q->op.look));
+	store_request_start(q);
+}
+
 void message_store_unread(struct message_store *s, const char *user_id,
 			  store_rows_cb *cb, void *arg)
 {

@@ -100,28 +100,32 @@ void message_store_read(struct message_store *s, const char *match_id,
 			const struct store_confirm *c, store_rows_cb *cb,
 			void *arg);
 
-/* Fetch by ids, any order, missing ones left out. All fields set. */
+/* Fetch by ids, any order, missing ones left out. All fields set. Calls of one
+ * loop turn, and all that come while others are out, are grouped. */
 void message_store_get(struct message_store *s,
 		       const char (*ids)[MESSAGE_ID_LEN + 1], size_t n,
 		       store_rows_cb *cb, void *arg);
 /* What a device was not sent (M5, M6): rows with recipient = user and not
  * delivered; when since is not 0 also those with recipient = user and pos >
  * since, and those with sender = user and pos > since. Each once, in order of
- * (pos, id), from behind (after_pos, after_id); at most limit of them: limit
- * rows mean that there may be more. All fields set. Rows without pos are never
- * among them. Calls of one loop turn, and all that come while others are out, are
- * grouped, for 10,000 rows together. Strings are copied. */
+ * (pos, id), from behind (after_pos, after_id); at most limit of them, and none
+ * behind the one with whose content they have bytes: limit rows, or bytes, mean
+ * that there may be more. All fields set. Rows without pos are never among them.
+ * Calls of one loop turn, and all that come while others are out, are grouped, for
+ * 10,000 rows together. Strings are copied. */
 struct store_missed {
 	const char *user_id;
 	int64_t since;			/* µs; 0: undelivered ones only */
 	int64_t after_pos;		/* 0, "": from the start */
 	char after_id[MESSAGE_ID_LEN + 1];
 	unsigned limit;			/* 1 to 500 */
+	size_t bytes;			/* 0: no bound but limit's */
 };
 void message_store_missed(struct message_store *s, const struct store_missed *q,
 			  store_rows_cb *cb, void *arg);
 /* Rows with sender = user, chg > since and delivered: what the receipts of a
- * time tell. In order of (chg, id), from behind (after_pos, after_id). */
+ * time tell. In order of (chg, id), from behind (after_pos, after_id). Without
+ * their content; bytes is not used. */
 void message_store_receipts(struct message_store *s,
 			    const struct store_missed *q, store_rows_cb *cb,
 			    void *arg);
@@ -139,12 +143,17 @@ void message_store_due(struct message_store *s, int64_t now_us, unsigned limit,
  * rest is not set. (M9) */
 void message_store_unread(struct message_store *s, const char *user_id,
 			  store_rows_cb *cb, void *arg);
+/* True when they are all that one of the above was to report, so that there may be
+ * more. */
+bool store_rows_full(const struct message *rows, size_t n, unsigned limit,
+		     size_t bytes);
 /* A page of history, for message:sync: of one match in order of (sentAt, id),
  * old rows without pos included. before and after bound it (exclusive): an id
  * of that match, or with id "" a time; at_ms 0 and id "": open. With after set
  * the page begins behind it, else it ends at before (or now): the newest limit
- * rows. Rows come in rising order either way. An id that is not of this match
- * is -ENOENT. All fields set. */
+ * rows. It is no longer than bytes allow, as above, counted along with limit. Rows
+ * come in rising order either way. An id that is not of this match is -ENOENT. All
+ * fields set. */
 struct store_bound {
 	int64_t at_ms;
 	char id[MESSAGE_ID_LEN + 1];
@@ -153,9 +162,16 @@ struct store_page {
 	const char *match_id;
 	struct store_bound before, after;
 	unsigned limit;			/* 1 to 500 */
+	size_t bytes;			/* 0: no bound but limit's */
 };
 void message_store_history(struct message_store *s, const struct store_page *p,
 			   store_rows_cb *cb, void *arg);
+/* What an operator should know of it, asked now: text says what it is, or what
+ * is wrong with it, todo what to do about that ("": nothing). err as of the reads;
+ * then both are "". Borrowed. */
+typedef void store_look_cb(void *arg, int err, const char *text,
+			   const char *todo);
+void message_store_look(struct message_store *s, store_look_cb *cb, void *arg);
 /* SET owe = owe_us WHERE id = id AND deliveredAt IS NULL AND owe <> 0 (M4).
  * err 0 whether or not the row still owed. Grouped as delivered: of two calls of
  * one turn for one id either may hold. */

@@ -18,7 +18,7 @@ enum store_op_kind {
 	OP_LAST_SENT, OP_DELIVERED, OP_READ, OP_GET, OP_SET_OWE,
 	/* The reads of message_store.h; none changes a row. */
 	OP_MISSED, OP_RECEIPTS, OP_MISSED_COUNT, OP_DUE, OP_UNREAD, OP_HISTORY,
-	OP__COUNT
+	OP_LOOK, OP__COUNT
 };
 
 /* Rows read or changed; owns copies. Zero-initialised is empty. */
@@ -32,7 +32,8 @@ struct store_rows {
 void store_rows_add(struct store_rows *r, const struct message *m,
 		    unsigned call);
 /* Row i of another, which keeps its place there but no longer its strings. */
-void store_rows_move(struct store_rows *to, struct store_rows *from, size_t i);
+void store_rows_move(struct store_rows *to, struct store_rows *from, size_t i,
+		     unsigned call);
 /* In the order that message_store.h says for an operation of this kind: a
  * backend may report rows in any. Not before they are grouped: call[] stays. */
 void store_rows_sort(struct store_rows *r, enum store_op_kind kind);
@@ -72,6 +73,11 @@ struct store_owe {
 	int64_t owe_us;
 };
 
+struct store_look {
+	char text[256];
+	char todo[256];
+};
+
 struct store_op {
 	enum store_op_kind kind;
 	int64_t due_us;			/* monotonic */
@@ -79,7 +85,7 @@ struct store_op {
 	const char *match_id;		/* LAST_SENT, READ */
 	const struct store_confirm *calls;	/* DELIVERED: one or more, READ: one */
 	size_t ncalls;
-	const char (*ids)[MESSAGE_ID_LEN + 1];	/* GET */
+	const char (*ids)[MESSAGE_ID_LEN + 1];	/* GET: each once, in order */
 	size_t nids;
 	const struct store_owe *owes;	/* SET_OWE: one or more, by id */
 	size_t nowes;
@@ -94,6 +100,7 @@ struct store_op {
 	/* The backend's answer. */
 	int64_t sent_at_ms;		/* LAST_SENT */
 	size_t count;			/* MISSED_COUNT */
+	struct store_look *look;	/* LOOK: to be filled; the request's */
 	struct store_rows rows;		/* all others; of MISSED, call says for
 					 * which of missed[] */
 };

@@ -61,10 +61,12 @@ int mongo_op_missed_count(struct mongo_job *job, mongoc_collection_t *c);
 int mongo_op_due(struct mongo_job *job, mongoc_collection_t *c);
 int mongo_op_unread(struct mongo_job *job, mongoc_collection_t *c);
 int mongo_op_history(struct mongo_job *job, mongoc_collection_t *c);
+int mongo_op_look(struct mongo_job *job, mongoc_collection_t *c);
 
-typedef void mongo_each(struct mongo_job *job, const struct message *m,
+/* False: that is enough. */
+typedef bool mongo_each(struct mongo_job *job, const struct message *m,
 			void *arg);
-/* Calls each() for every message that the cursor has, and destroys it. 0 or
+/* Calls each() for the messages that the cursor has, and destroys it. 0 or
  * mongo_errno(). */
 int mongo_take(struct mongo_job *job, mongoc_cursor_t *cur, mongo_each *each,
 	       void *arg);
@@ -75,11 +77,18 @@ struct mongo_query {
 	const char *const *order;
 	bool falling;
 	bool then_id;		/* and in order of _id at last */
+	bool without_content;
 	unsigned limit;
 };
 /* -ETIMEDOUT: nobody waits for it any more. Else as mongo_take(). */
 int mongo_find(struct mongo_job *job, mongoc_collection_t *c,
 	       const struct mongo_query *q, mongo_each *each, void *arg);
+/* How many rows to ask for when so many bytes of content are wanted (0: no bound),
+ * limit at most: first, and anew when n rows had less than that. A server sends all
+ * it is asked for, and a cursor that is left open has to be closed, which is waited
+ * for: it is not used to stop early. */
+unsigned mongo_rows_first(unsigned limit, size_t bytes);
+unsigned mongo_rows_next(unsigned limit, size_t bytes, size_t n, size_t content);
 /* Initialises *out with what every read says: its index, how long it may take,
  * and that what is read is there for good. -ETIMEDOUT: too late, *out
  * untouched. */

@@ -5,18 +5,20 @@
 #include "common/store/store_mongo_doc.h"
 #include "common/store/store_mongo.h"
 
+#define FIRST_ROWS 8
+
 int mongo_take(struct mongo_job *job, mongoc_cursor_t *cur, mongo_each *each,
 	       void *arg)
 {
 	const bson_t *doc;
-	bool failed;
+	bool failed, more = true;
 
-	while (mongoc_cursor_next(cur, &doc)) {
+	while (more && mongoc_cursor_next(cur, &doc)) {
 		struct mongo_row r;
 
 		if (mongo_doc_read(doc, &r) != 0)
 			continue;
-		each(job, &r.m, arg);
+		more = each(job, &r.m, arg);
 		mongo_row_free(&r);
 	}
 	failed = mongoc_cursor_error(cur, &job->error);
@@ -65,6 +67,20 @@ void mongo_filter_messages(bson_t *filter)
 	bson_append_document_end(filter, &id);
 }
 
+unsigned mongo_rows_first(unsigned limit, size_t bytes)
+{
+	return bytes == 0 || limit < FIRST_ROWS ? limit : FIRST_ROWS;
+}
+
+unsigned mongo_rows_next(unsigned limit, size_t bytes, size_t n, size_t content)
+{
+	size_t like_these = bytes / (content / n + 1) + 1;
+
+	if (like_these < 2 * n)
+		like_these = 2 * n;
+	return like_these < limit ? (unsigned)like_these : limit;
+}
+
 int mongo_find(struct mongo_job *job, mongoc_collection_t *c,
 	       const struct mongo_query *q, mongo_each *each, void *arg)
 {
@@ -75,6 +91,9 @@ int mongo_find(struct mongo_job *job, mongoc_collection_t *c,
 		return err;
 	mongo_append_keys(&opts, "sort", q->order, q->falling ? -1 : 1,
 			  q->then_id);
+	if (q->without_content)
+		BCON_APPEND(&opts, "projection", "{", "content", BCON_INT32(0),
+			    "}");
 	BSON_APPEND_INT64(&opts, "limit", q->limit);
 	/* One more than can come: all in one reply, and no cursor stays open. */
 	BSON_APPEND_INT32(&opts, "batchSize", (int32_t)q->limit + 1);

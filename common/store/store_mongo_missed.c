@@ -15,6 +15,7 @@
 
 #define USERS_MAX 500
 #define ROWS_MAX 1000		/* of many users together */
+#define BYTES_MAX (8 << 20)	/* the same, of their content */
 /* Users of one query begin at the earliest of theirs: what the others have
  * from before is read in vain. */
 #define APART_US 60000000
@@ -91,6 +92,9 @@ struct want {
 	unsigned call;
 	int64_t from;		/* the least key it wants */
 	bool seen;		/* had rows in a query of many */
+	/* In the query under way: */
+	size_t content;		/* bytes of the rows it has got */
+	int64_t key;		/* of the last of them */
 };
 
 static int64_t from_of(const struct part *p, const struct store_missed *q)
@@ -121,6 +125,7 @@ struct search {
 	size_t run;		/* the first with the user of the last row */
 	size_t run_at;		/* that user's first row in found */
 	size_t rows;		/* so far */
+	size_t content;		/* bytes of theirs */
 };
 
 static void drop_from(struct store_rows *r, size_t at)
@@ -129,12 +134,26 @@ static void drop_from(struct store_rows *r, size_t at)
 		free(r->owned[--r->n]);
 }
 
-static void take_one(struct mongo_job *job, const struct message *m, void *arg)
+/* False: it has enough. The page's bytes may end anywhere among rows of one key,
+ * which come in any order: all of them are taken. */
+static bool take(struct search *s, struct want *w, const struct message *m)
 {
-	const struct search *s = arg;
+	int64_t key = key_of(s->part, m);
+
+	if (w->q->bytes != 0 && w->content >= w->q->bytes && key != w->key)
+		return false;
+	store_rows_add(s->found, m, w->call);
+	w->content += m->content.n;
+	w->key = key;
+	return true;
+}
+
+static bool take_one(struct mongo_job *job, const struct message *m, void *arg)
+{
+	struct search *s = arg;
 
 	(void)job;
-	store_rows_add(s->found, m, s->many->call);
+	return take(s, s->many, m);
 }
 
 /* The rows at the place where the page before this one ended. */
@@ -153,30 +172,53 @@ static void filter_after(bson_t *f, const struct part *p, const struct want *w)
 
 /* The index knows no ids: of rows with one key any could be the last of the
  * page. One row more than the page tells; if so, the server has to sort. */
-static int ask_one(struct search *s, struct want *w)
+static int ask_rows(struct search *s, struct want *w, unsigned limit)
 {
 	const struct store_rows *r = s->found;
-	const size_t at = r->n, limit = w->q->limit;
+	const size_t at = r->n;
 	bson_t filter = BSON_INITIALIZER;
 	struct mongo_query q = { .filter = &filter, .index = s->part->index,
 				 .order = s->part->order,
-				 .limit = w->q->limit + 1 };
+				 .without_content = s->part->by_chg,
+				 .limit = limit + 1 };
 	int err;
 
 	BSON_APPEND_UTF8(&filter, s->part->user, w->q->user_id);
 	filter_part(&filter, s->part, w->from, 0);
 	filter_after(&filter, s->part, w);
 	s->many = w;
+	w->content = 0;
 	err = mongo_find(s->job, s->c, &q, take_one, s);
 	if (err == 0 && r->n == at + limit + 1 &&
 	    key_of(s->part, &r->v[r->n - 1]) ==
 		    key_of(s->part, &r->v[r->n - 2])) {
 		drop_from(s->found, at);
 		q.then_id = true;
+		w->content = 0;
 		err = mongo_find(s->job, s->c, &q, take_one, s);
 	}
 	bson_destroy(&filter);
 	return err;
+}
+
+static int ask_one(struct search *s, struct want *w)
+{
+	const struct store_rows *r = s->found;
+	const size_t at = r->n, bytes = s->part->by_chg ? 0 : w->q->bytes;
+	unsigned limit = mongo_rows_first(w->q->limit, bytes);
+
+	for (;;) {
+		int err = ask_rows(s, w, limit);
+
+		if (err != 0 || r->n <= at + limit || limit == w->q->limit)
+			return err;
+		/* The row behind those may have been chosen by chance. */
+		if (w->content - r->v[r->n - 1].content.n >= bytes)
+			return 0;
+		limit = mongo_rows_next(w->q->limit, bytes, r->n - at,
+					w->content);
+		drop_from(s->found, at);
+	}
 }
 
 static int by_user(const void *a, const void *b)
@@ -210,7 +252,7 @@ static size_t find_user(const struct search *s, const char *user)
 									s->n;
 }
 
-static void take_many(struct mongo_job *job, const struct message *m, void *arg)
+static bool take_many(struct mongo_job *job, const struct message *m, void *arg)
 {
 	struct search *s = arg;
 	const char *user = user_of(s->part, m);
@@ -218,6 +260,7 @@ static void take_many(struct mongo_job *job, const struct message *m, void *arg)
 
 	(void)job;
 	s->rows++;
+	s->content += m->content.n;
 	if (i != s->run) {
 		s->run = i;
 		s->run_at = s->found->n;
@@ -225,8 +268,9 @@ static void take_many(struct mongo_job *job, const struct message *m, void *arg)
 	for (; i < s->n && strcmp(s->many[i].q->user_id, user) == 0; i++) {
 		s->many[i].seen = true;
 		if (wanted(s->part, &s->many[i], m))
-			store_rows_add(s->found, m, s->many[i].call);
+			take(s, &s->many[i], m);
 	}
+	return s->content < BYTES_MAX;
 }
 
 /* {$in: users}, from the earliest place. */
@@ -269,6 +313,7 @@ static int finish_many(struct search *s, size_t *left_out)
 		if (i == run || (w[i].seen && by_user(&w[i], &last) != 0))
 			continue;
 		w[left] = w[i];
+		w[left].content = 0;
 		w[left++].seen = false;
 	}
 	*left_out = left;
@@ -291,11 +336,12 @@ static int ask_many(struct search *s, struct want *w, size_t n,
 	s->run = n;
 	s->run_at = s->found->n;
 	s->rows = 0;
+	s->content = 0;
 	filter_many(&filter, s);
 	err = mongo_find(s->job, s->c, &q, take_many, s);
 	bson_destroy(&filter);
 	*left_out = 0;
-	if (err == 0 && s->rows == ROWS_MAX)
+	if (err == 0 && (s->rows == ROWS_MAX || s->content >= BYTES_MAX))
 		err = finish_many(s, left_out);
 	return err;
 }
@@ -358,6 +404,7 @@ static void settle(struct store_op *op, const struct store_missed *calls,
 {
 	struct place *at = mem_alloc(found->n * sizeof(at[0]) + 1);
 	unsigned n = 0;
+	size_t content = 0;
 
 	for (size_t i = 0; i < found->n; i++)
 		at[i] = (struct place){ i, found->call[i],
@@ -365,13 +412,17 @@ static void settle(struct store_op *op, const struct store_missed *calls,
 					found->v[i].id };
 	qsort(at, found->n, sizeof(at[0]), by_place);
 	for (size_t i = 0; i < found->n; i++) {
+		const struct store_missed *q = &calls[at[i].call];
+
 		if (i == 0 || at[i].call != at[i - 1].call)
-			n = 0;
+			n = content = 0;
 		else if (strcmp(at[i].id, at[i - 1].id) == 0)
 			continue;
-		if (n++ < calls[at[i].call].limit)
-			store_rows_add(&op->rows, &found->v[at[i].row],
-				       at[i].call);
+		if (n == q->limit || (q->bytes != 0 && content >= q->bytes))
+			continue;
+		store_rows_move(&op->rows, found, at[i].row, at[i].call);
+		n++;
+		content += found->v[at[i].row].content.n;
 	}
 	free(at);
 }
@@ -400,8 +451,8 @@ static int ask_parts(struct mongo_job *job, mongoc_collection_t *c,
 		for (unsigned k = 0; k < ncalls; k++)
 			if (applies(s.part, &calls[k]))
 				w[n++] = (struct want){
-					&calls[k], k,
-					from_of(s.part, &calls[k]), false
+					.q = &calls[k], .call = k,
+					.from = from_of(s.part, &calls[k])
 				};
 		err = ask_all(&s, w, n);
 	}

@@ -50,11 +50,12 @@ static int find_each(struct mongo_job *job, mongoc_collection_t *c,
 			  each, arg);
 }
 
-static void take_sent_at(struct mongo_job *job, const struct message *m,
+static bool take_sent_at(struct mongo_job *job, const struct message *m,
 			 void *arg)
 {
 	(void)arg;
 	job->op->sent_at_ms = m->sent_at_ms;
+	return true;
 }
 
 /* From the end of the match's history to the first row of this sender; the
@@ -75,10 +76,11 @@ static int last_sent(struct mongo_job *job, mongoc_collection_t *c)
 	return err;
 }
 
-static void take_row(struct mongo_job *job, const struct message *m, void *arg)
+static bool take_row(struct mongo_job *job, const struct message *m, void *arg)
 {
 	(void)arg;
 	store_rows_add(&job->op->rows, m, 0);
+	return true;
 }
 
 static int get(struct mongo_job *job, mongoc_collection_t *c)
@@ -216,7 +218,7 @@ static bool changed_by(const struct store_confirm *call,
 	       (m->chg == call->chg || m->read_at_ms != 0);
 }
 
-static void take_delivered(struct mongo_job *job, const struct message *m,
+static bool take_delivered(struct mongo_job *job, const struct message *m,
 			   void *arg)
 {
 	const struct confirmed *done = arg;
@@ -235,9 +237,10 @@ static void take_delivered(struct mongo_job *job, const struct message *m,
 
 		if (changed_by(&job->op->calls[call], m)) {
 			store_rows_add(&job->op->rows, m, call);
-			return;
+			return true;
 		}
 	}
+	return true;
 }
 
 static bson_t *changed_opts(const struct mongo_job *job)
@@ -363,6 +366,7 @@ void mongo_op_run(struct mongo_job *job, mongoc_collection_t *c)
 		[OP_DUE] = mongo_op_due,
 		[OP_UNREAD] = mongo_op_unread,
 		[OP_HISTORY] = mongo_op_history,
+		[OP_LOOK] = mongo_op_look,
 	};
 	_Static_assert(ARRAY_SIZE(run) == OP__COUNT, "one for each kind");
 

@@ -5,10 +5,20 @@
 #include "common/store/store_mongo_doc.h"
 #include "common/store/store_mongo.h"
 
-static void take_row(struct mongo_job *job, const struct message *m, void *arg)
+static bool take_row(struct mongo_job *job, const struct message *m, void *arg)
 {
 	(void)arg;
 	store_rows_add(&job->op->rows, m, 0);
+	return true;
+}
+
+static bool take_of_page(struct mongo_job *job, const struct message *m, void *arg)
+{
+	size_t *content = arg;
+
+	store_rows_add(&job->op->rows, m, 0);
+	*content += m->content.n;
+	return job->op->page->bytes == 0 || *content < job->op->page->bytes;
 }
 
 int mongo_op_due(struct mongo_job *job, mongoc_collection_t *c)
@@ -79,13 +89,14 @@ struct edge {
 	bson_oid_t id;
 };
 
-static void take_edge(struct mongo_job *job, const struct message *m, void *arg)
+static bool take_edge(struct mongo_job *job, const struct message *m, void *arg)
 {
 	struct edge *e = arg;
 
 	(void)job;
 	e->set = true;
 	e->at_ms = m->sent_at_ms;
+	return true;
 }
 
 static int find_edge(struct mongo_job *job, mongoc_collection_t *c,
@@ -147,13 +158,32 @@ static void filter_between(bson_t *f, const struct edge *after,
 	bson_append_array_end(f, &nor);
 }
 
+static int find_page(struct mongo_job *job, mongoc_collection_t *c,
+		     struct mongo_query *q)
+{
+	const struct store_page *p = job->op->page;
+	struct store_rows *r = &job->op->rows;
+
+	for (;;) {
+		size_t content = 0;
+		int err = mongo_find(job, c, q, take_of_page, &content);
+
+		if (err != 0 || r->n < q->limit || q->limit == p->limit ||
+		    content >= p->bytes)
+			return err;
+		q->limit = mongo_rows_next(p->limit, p->bytes, r->n, content);
+		store_rows_free(r);
+	}
+}
+
 int mongo_op_history(struct mongo_job *job, mongoc_collection_t *c)
 {
 	static const char *const index[] = { "matchId", "sentAt", "_id", NULL };
 	const struct store_page *p = job->op->page;
 	bson_t filter = BSON_INITIALIZER;
 	struct mongo_query q = { .filter = &filter, .index = index,
-				 .order = index + 1, .limit = p->limit };
+				 .order = index + 1,
+				 .limit = mongo_rows_first(p->limit, p->bytes) };
 	struct edge after, before;
 	int err = find_edge(job, c, &p->after, &after);
 
@@ -165,7 +195,7 @@ int mongo_op_history(struct mongo_job *job, mongoc_collection_t *c)
 	BSON_APPEND_UTF8(&filter, "matchId", p->match_id);
 	filter_between(&filter, &after, &before);
 	mongo_filter_messages(&filter);
-	err = mongo_find(job, c, &q, take_row, NULL);
+	err = find_page(job, c, &q);
 	bson_destroy(&filter);
 	return err;
 }

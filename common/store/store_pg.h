@@ -43,6 +43,9 @@ void store_pg_schema_start(struct store_pg *be);
 /* A statement found it gone. */
 void store_pg_schema_lost(struct store_pg *be);
 
+/* OP_LOOK; the table may be missing. */
+void store_pg_look(struct store_pg *be, struct store_op *op);
+
 void store_pg_run(void *be, struct store_op *op);
 /* Those of OP_MISSED and behind; the connection is up. */
 void store_pg_read(struct store_pg *be, struct store_op *op);
@@ -59,8 +62,10 @@ int store_pg_error(struct store_pg *be, int err, const PGresult *res);
 
 /* The columns of a whole row, in the order that store_pg_row() reads. */
 #define STORE_PG_MS(col) "round(extract(epoch FROM " col ") * 1000)::bigint"
-#define STORE_PG_ROW                                                        \
-	"id, match_id, sender_id, recipient_id, content, type, media_url, " \
+#define STORE_PG_ROW STORE_PG_ROW_WITH("content")
+#define STORE_PG_ROW_WITH(content)                                          \
+	"id, match_id, sender_id, recipient_id, " content                   \
+	", type, media_url, "                                               \
 	"temp_id, " STORE_PG_MS("sent_at") ", pos, src, owe, chg, "         \
 	STORE_PG_MS("delivered_at") ", " STORE_PG_MS("read_at")
 /* col is the first of them. Strings are borrowed from res. */

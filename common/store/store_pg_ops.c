@@ -269,6 +269,10 @@ void store_pg_run(void *arg, struct store_op *op)
 	struct store_pg *be = arg;
 	struct call *c;
 
+	if (op->kind == OP_LOOK) {
+		store_pg_look(be, op);
+		return;
+	}
 	if (!be->schema_ready || !be->ops.up) {
 		store_op_done(op, -ENOTCONN);
 		return;

@@ -14,7 +14,7 @@
 #include "common/base/mem.h"
 #include "common/store/store_pg.h"
 
-#define PARAMS_MAX 6
+#define PARAMS_MAX 7
 #define FOREVER "9223372036854775807"
 /* How far a row's chg may be behind its pos, in µs: a burst's pos run ahead of
  * the clock (M0) that a confirmation takes its chg from. */
@@ -24,41 +24,56 @@
  * that pos those of greater ids, which an index need not find. */
 #define BEHIND(num, at, id_at) "(" num " > " at " OR id > " id_at ")"
 
+/* Of rows, which come in that order, those that have less than so much content
+ * before them. That of the others is not looked at, wherever it is kept. It takes
+ * half as long again, so statements whose callers want no bound are without. */
+#define AS_THEY_ARE(bytes, order, rows) rows
+#define CONTENT_UP_TO(bytes, order, rows)                                   \
+	"SELECT * FROM (SELECT *, sum(octet_length(content)) OVER ("        \
+	"ORDER BY " order " ROWS BETWEEN UNBOUNDED PRECEDING"               \
+	" AND 1 PRECEDING) AS pw_before FROM (" rows ") AS page) AS sized"  \
+	" WHERE " bytes " = 0 OR coalesce(pw_before, 0) < " bytes
+
 /* Undelivered rows up to since, then what came after it, delivered or not: a
  * row is in one part only. Ties of the last pos come too; the LIMIT around cuts
  * them. There is no index on (sender, pos): chg leads to the rows, which are
  * sorted; they are those of the recovery window at most. */
+#define MISSED(THOSE)                                                       \
+	"SELECT nth - 1, " STORE_PG_ROW " FROM unnest($1::text[], $2::bigint[]," \
+	" $3::bigint[], $4::text[], $5::int[], $6::bigint[]) WITH ORDINALITY" \
+	" AS u (who, since, behind, behind_id, room, bytes, nth), LATERAL ("  \
+	THOSE("bytes", "pos, id", MISSED_PARTS) ") AS m"
+#define MISSED_PARTS                                                        \
+	"SELECT * FROM ("                                                   \
+	"(SELECT * FROM messages WHERE recipient_id = who"                  \
+	" AND delivered_at IS NULL AND pos >= greatest(behind, 1)"          \
+	" AND pos <= coalesce(nullif(since, 0), " FOREVER ")"               \
+	" AND " BEHIND("pos", "behind", "behind_id")                        \
+	" ORDER BY pos, id LIMIT room) "                                    \
+	"UNION ALL "                                                        \
+	"(SELECT * FROM messages WHERE since > 0 AND recipient_id = who"    \
+	" AND pos >= greatest(since + 1, behind)"                           \
+	" AND " BEHIND("pos", "behind", "behind_id")                        \
+	" ORDER BY pos FETCH FIRST (room) ROWS WITH TIES) "                 \
+	"UNION ALL "                                                        \
+	"(SELECT * FROM messages WHERE since > 0 AND sender_id = who"       \
+	" AND chg >= greatest(since + 1, behind - " AHEAD ")"               \
+	" AND pos >= greatest(since + 1, behind)"                           \
+	" AND " BEHIND("pos", "behind", "behind_id")                        \
+	" AND recipient_id || '' <> who ORDER BY pos, id LIMIT room)"       \
+	") AS part ORDER BY pos, id LIMIT room"
+
 static const struct pg_stmt missed = {
-	.name = "store_missed",
-	.sql =
-	"SELECT nth - 1, " STORE_PG_ROW " FROM unnest($1::text[], $2::bigint[],"
-	" $3::bigint[], $4::text[], $5::int[]) WITH ORDINALITY"
-	" AS u (who, since, behind, behind_id, room, nth), LATERAL ("
-	"SELECT * FROM ("
-	"(SELECT * FROM messages WHERE recipient_id = who"
-	" AND delivered_at IS NULL AND pos >= greatest(behind, 1)"
-	" AND pos <= coalesce(nullif(since, 0), " FOREVER ")"
-	" AND " BEHIND("pos", "behind", "behind_id")
-	" ORDER BY pos, id LIMIT room) "
-	"UNION ALL "
-	"(SELECT * FROM messages WHERE since > 0 AND recipient_id = who"
-	" AND pos >= greatest(since + 1, behind)"
-	" AND " BEHIND("pos", "behind", "behind_id")
-	" ORDER BY pos FETCH FIRST (room) ROWS WITH TIES) "
-	"UNION ALL "
-	"(SELECT * FROM messages WHERE since > 0 AND sender_id = who"
-	" AND chg >= greatest(since + 1, behind - " AHEAD ")"
-	" AND pos >= greatest(since + 1, behind)"
-	" AND " BEHIND("pos", "behind", "behind_id")
-	" AND recipient_id || '' <> who ORDER BY pos, id LIMIT room)"
-	") AS part ORDER BY pos, id LIMIT room) AS m",
-	.nparams = 5,
+	.name = "store_missed", .sql = MISSED(AS_THEY_ARE), .nparams = 6,
+};
+static const struct pg_stmt missed_up_to = {
+	.name = "store_missed_up_to", .sql = MISSED(CONTENT_UP_TO), .nparams = 6,
 };
 
 static const struct pg_stmt receipts = {
 	.name = "store_receipts",
 	.sql =
-	"SELECT 0, " STORE_PG_ROW " FROM ("
+	"SELECT 0, " STORE_PG_ROW_WITH("''") " FROM ("
 	"SELECT * FROM messages WHERE sender_id = $1"
 	" AND chg >= greatest($2::bigint + 1, $3::bigint)"
 	" AND " BEHIND("chg", "$3::bigint", "$4")
@@ -122,21 +137,24 @@ static const struct pg_stmt unread = {
 	"(coalesce((SELECT sent_at FROM messages AS b WHERE b.id = " id     \
 	" AND " STORE_PG_IS("b.match_id", "$1") "), timestamptz 'epoch' + " \
 	ms "::bigint * interval '1 millisecond'), " id ")"
-#define HISTORY                                                            \
-	"SELECT 0, " STORE_PG_ROW " FROM messages WHERE match_id = $1"     \
-	" AND (sent_at, id) > " BOUND("$2", "$3")                          \
-	" AND (sent_at, id) < " BOUND("$4", "$5")
+#define HISTORY(THOSE, order)                                               \
+	"SELECT 0, " STORE_PG_ROW " FROM ("                                 \
+	THOSE("$7::bigint", order,                                          \
+	      "SELECT * FROM messages WHERE match_id = $1"                  \
+	      " AND (sent_at, id) > " BOUND("$2", "$3")                     \
+	      " AND (sent_at, id) < " BOUND("$4", "$5")                     \
+	      " ORDER BY " order " LIMIT $6::bigint") ") AS m"
+#define UP "sent_at, id"
+#define DOWN "sent_at DESC, id DESC"
 
-static const struct pg_stmt history_up = {
-	.name = "store_history_up",
-	.sql = HISTORY " ORDER BY sent_at, id LIMIT $6::bigint",
-	.nparams = 6,
+/* The second of each: up to so many bytes. */
+static const struct pg_stmt history_up[2] = {
+	{ "store_history_up", HISTORY(AS_THEY_ARE, UP), 6 },
+	{ "store_history_up_to", HISTORY(CONTENT_UP_TO, UP), 7 },
 };
-
-static const struct pg_stmt history_down = {
-	.name = "store_history_down",
-	.sql = HISTORY " ORDER BY sent_at DESC, id DESC LIMIT $6::bigint",
-	.nparams = 6,
+static const struct pg_stmt history_down[2] = {
+	{ "store_history_down", HISTORY(AS_THEY_ARE, DOWN), 6 },
+	{ "store_history_down_to", HISTORY(CONTENT_UP_TO, DOWN), 7 },
 };
 
 static const struct pg_stmt bounds = {
@@ -278,8 +296,9 @@ static void on_read(void *arg, int err, const PGresult *res)
 
 static void send_missed(struct call *c)
 {
-	struct buf a[5] = { { 0 } };
-	const char *params[5];
+	struct buf a[6] = { { 0 } };
+	const char *params[6];
+	bool bound = false;
 
 	for (size_t i = 0; i < c->op->nmissed; i++) {
 		const struct store_missed *m = &c->op->missed[i];
@@ -289,13 +308,16 @@ static void send_missed(struct call *c)
 		store_pg_add_int(&a[2], m->after_pos);
 		pg_array_add(&a[3], m->after_id, strlen(m->after_id));
 		store_pg_add_int(&a[4], m->limit);
+		store_pg_add_int(&a[5], (int64_t)m->bytes);
+		bound = bound || m->bytes != 0;
 	}
-	for (int i = 0; i < 5; i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(a); i++) {
 		pg_array_end(&a[i]);
 		params[i] = a[i].p;
 	}
-	pg_query(c->be->ops.pg, &missed, params, on_read, c);
-	for (int i = 0; i < 5; i++)
+	pg_query(c->be->ops.pg, bound ? &missed_up_to : &missed, params, on_read,
+		 c);
+	for (size_t i = 0; i < ARRAY_SIZE(a); i++)
 		buf_free(&a[i]);
 }
 
@@ -315,12 +337,12 @@ static void send_history(struct call *c)
 	bool up = p->after.id[0] != '\0' || p->after.at_ms != 0;
 	struct numbers x = { .n = 0 };
 
-	pg_query(c->be->ops.pg, up ? &history_up : &history_down,
+	pg_query(c->be->ops.pg, &(up ? history_up : history_down)[p->bytes != 0],
 		 (const char *const[]){
 			 p->match_id, p->after.id,
 			 bound_ms(&x, &p->after, BEFORE_ALL_MS, 1), p->before.id,
 			 bound_ms(&x, &p->before, AFTER_ALL_MS, 0),
-			 number(&x, p->limit) },
+			 number(&x, p->limit), number(&x, (int64_t)p->bytes) },
 		 on_read, c);
 }
 

@@ -7,11 +7,13 @@
  * it is done CONCURRENTLY, is the operator's to decide: the log says how. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <libpq-fe.h>
 
 #include "common/base/log.h"
+#include "common/base/mem.h"
 #include "common/store/store_pg.h"
 
 #define RETRY_MS 2000
@@ -37,6 +39,12 @@ static const struct {
 	const char *on;
 } indexes[] = { INDEXES(INDEX_ROW) };
 
+#define MISSING_INDEXES                                                    \
+	"(SELECT string_agg(i, ' ') FROM unnest(ARRAY[NULL"                \
+	INDEXES(INDEX_QUOTED) "]) AS i WHERE i IS NOT NULL AND NOT EXISTS " \
+	"(SELECT 1 FROM pg_index x WHERE x.indexrelid = to_regclass(i) "    \
+	"AND x.indisvalid))"
+
 static const struct pg_stmt look = {
 	.name = "store_look",
 	.sql =
@@ -47,9 +55,7 @@ static const struct pg_stmt look = {
 	" 'owe', 'chg']) AS c WHERE NOT EXISTS (SELECT 1 FROM pg_attribute a "
 	" WHERE a.attrelid = to_regclass('messages') AND a.attname = c "
 	" AND NOT a.attisdropped)), "
-	"(SELECT string_agg(i, ' ') FROM unnest(ARRAY[NULL" INDEXES(INDEX_QUOTED)
-	"]) AS i WHERE i IS NOT NULL AND NOT EXISTS (SELECT 1 FROM pg_index x "
-	" WHERE x.indexrelid = to_regclass(i) AND x.indisvalid))",
+	MISSING_INDEXES,
 	.nparams = 0,
 };
 
@@ -184,4 +190,83 @@ void store_pg_schema_lost(struct store_pg *be)
 	be->schema_ready = false;
 	store_pg_judge_state(be);
 	store_pg_schema_start(be);
+}
+
+/* --- what an operator should know --- */
+
+/* The rights are asked for by the table's number: its name would be refused
+ * where it is missing. */
+static const struct pg_stmt inspect = {
+	.name = "store_inspect",
+	.sql =
+	"SELECT split_part(current_setting('server_version'), ' ', 1), "
+	"pg_is_in_recovery() OR current_setting('transaction_read_only')::bool, "
+	"(SELECT string_agg(p, ', ') FROM unnest(ARRAY['SELECT', 'INSERT', "
+	" 'UPDATE']) AS p WHERE NOT has_table_privilege("
+	" to_regclass('messages')::oid, p)), " MISSING_INDEXES,
+	.nparams = 0,
+};
+
+struct inspection {
+	struct store_pg *be;
+	struct store_op *op;
+};
+
+static void judge(const struct store_pg *be, const PGresult *res,
+		  struct store_look *l)
+{
+	const char *version = PQgetvalue(res, 0, 0);
+	const char *rights = PQgetvalue(res, 0, 2);
+	const char *missing = PQgetvalue(res, 0, 3);
+	size_t i = 0;
+
+	if (pg_bool(res, 0, 1)) {
+		snprintf(l->text, sizeof(l->text), "PostgreSQL %s; it takes no "
+			 "writes (a standby, or read-only)", version);
+		snprintf(l->todo, sizeof(l->todo), "name the primary in "
+			 "store_url");
+	} else if (!be->schema_ready) {
+		snprintf(l->text, sizeof(l->text), "PostgreSQL %s; the table "
+			 "messages cannot be used or made", version);
+		snprintf(l->todo, sizeof(l->todo), "the workers' log says why");
+	} else if (rights[0] != '\0') {
+		snprintf(l->text, sizeof(l->text), "PostgreSQL %s; no right to "
+			 "%s on the table messages", version, rights);
+		snprintf(l->todo, sizeof(l->todo), "GRANT SELECT, INSERT, "
+			 "UPDATE ON messages");
+	} else if (missing[0] != '\0') {
+		while (i + 1 < ARRAY_SIZE(indexes) &&
+		       !names(missing, indexes[i].name))
+			i++;
+		snprintf(l->text, sizeof(l->text), "PostgreSQL %s; no index %s",
+			 version, missing);
+		snprintf(l->todo, sizeof(l->todo), "CREATE INDEX CONCURRENTLY "
+			 "%s ON messages %s", indexes[i].name, indexes[i].on);
+	} else {
+		snprintf(l->text, sizeof(l->text), "PostgreSQL %s, table and "
+			 "indexes are there", version);
+	}
+}
+
+static void on_inspected(void *arg, int err, const PGresult *res)
+{
+	struct inspection *i = arg;
+
+	if (err == 0)
+		judge(i->be, res, i->op->look);
+	store_op_done(i->op, err);
+	free(i);
+}
+
+void store_pg_look(struct store_pg *be, struct store_op *op)
+{
+	struct inspection *i;
+
+	if (!be->ops.up) {
+		store_op_done(op, -ENOTCONN);
+		return;
+	}
+	i = mem_alloc(sizeof(*i));
+	*i = (struct inspection){ be, op };
+	pg_query(be->ops.pg, &inspect, NULL, on_inspected, i);
 }

@@ -32,6 +32,9 @@ struct group {
 	struct store_confirm *calls;
 	struct store_missed *missed;
 	struct store_owe *owes;
+	char (*ids)[MESSAGE_ID_LEN + 1];	/* GET: each once, in order */
+	struct store_confirm_row *asked;	/* and who asked for it */
+	size_t nasked;
 	struct store_request **reqs;
 	size_t n;
 };
@@ -47,6 +50,7 @@ struct store_requests {
 	struct grouped confirms;
 	struct grouped missed;
 	struct grouped owes;
+	struct grouped gets;
 	struct task hand_over;
 };
 
@@ -60,6 +64,8 @@ static struct grouped *grouped_of(struct store_requests *s,
 		return &s->missed;
 	case OP_SET_OWE:
 		return &s->owes;
+	case OP_GET:
+		return &s->gets;
 	default:
 		return NULL;
 	}
@@ -87,6 +93,10 @@ static void answer(struct store_request *q, int err)
 		return;
 	case OP_MISSED_COUNT:
 		q->cb.count(q->arg, err, err == 0 ? q->op.count : 0);
+		return;
+	case OP_LOOK:
+		q->cb.look(q->arg, err, err == 0 ? q->op.look->text : "",
+			   err == 0 ? q->op.look->todo : "");
 		return;
 	case OP_DELIVERED:
 	case OP_READ:
@@ -117,6 +127,7 @@ static void request_free(struct store_request *q)
 	list_remove(&q->wait);
 	deadline_drop(&q->due);
 	store_rows_free(&q->op.rows);
+	free(q->op.look);
 	free(q->match_id);
 	free(q->user_id);
 	free(q->ids);
@@ -140,6 +151,8 @@ static void group_free(struct group *g)
 	free(g->calls);
 	free(g->missed);
 	free(g->owes);
+	free(g->ids);
+	free(g->asked);
 	free(g->reqs);
 	free(g);
 }
@@ -150,6 +163,9 @@ static void group_add(struct group *g, struct store_request *q)
 		g->op.due_us = q->op.due_us;
 	if (q->op.kind == OP_DELIVERED)
 		g->calls[g->n] = q->call;
+	else if (q->op.kind == OP_GET)
+		g->calls[g->n] = (struct store_confirm){ .ids = q->op.ids,
+							 .n = q->nids };
 	else if (q->op.kind == OP_SET_OWE)
 		g->owes[g->n] = q->owe;
 	else
@@ -164,6 +180,20 @@ static int by_id(const void *a, const void *b)
 	return strcmp(x->id, y->id);
 }
 
+static void group_ids(struct group *g)
+{
+	size_t n = 0;
+
+	store_confirm_rows(&(struct store_op){ .calls = g->calls, .ncalls = g->n },
+			   &g->asked, &g->nasked);
+	g->ids = mem_alloc(g->nasked * sizeof(g->ids[0]));
+	for (size_t i = 0; i < g->nasked; i++)
+		if (n == 0 || strcmp(g->ids[n - 1], g->asked[i].id) != 0)
+			memcpy(g->ids[n++], g->asked[i].id, sizeof(g->ids[0]));
+	g->op.ids = (const char(*)[MESSAGE_ID_LEN + 1])g->ids;
+	g->op.nids = n;
+}
+
 static void group_op(struct group *g, enum store_op_kind kind)
 {
 	g->op.kind = kind;
@@ -172,6 +202,8 @@ static void group_op(struct group *g, enum store_op_kind kind)
 	g->op.owes = g->owes;
 	if (kind == OP_DELIVERED)
 		g->op.ncalls = g->n;
+	else if (kind == OP_GET)
+		group_ids(g);
 	else if (kind == OP_SET_OWE)
 		g->op.nowes = g->n;
 	else
@@ -212,14 +244,42 @@ static void group_start(struct store_requests *s, enum store_op_kind kind)
 	s->conf.run(s->conf.arg, &g->op);
 }
 
+static int asked_before(const void *id, const void *asked)
+{
+	return strcmp(id, ((const struct store_confirm_row *)asked)->id);
+}
+
+/* Row i of what was got, to all who asked for it. */
+static void row_got(struct group *g, size_t i)
+{
+	const char *id = g->op.rows.v[i].id;
+	const struct store_confirm_row *end = g->asked + g->nasked;
+	const struct store_confirm_row *a =
+		bsearch(id, g->asked, g->nasked, sizeof(*a), asked_before);
+
+	if (a == NULL)
+		return;
+	while (a > g->asked && strcmp(a[-1].id, id) == 0)
+		a--;
+	for (; a + 1 < end && strcmp(a[1].id, id) == 0; a++)
+		if (a[1].call != a->call)	/* it may have named it twice */
+			store_rows_add(&g->reqs[a->call]->op.rows,
+				       &g->op.rows.v[i], 0);
+	store_rows_move(&g->reqs[a->call]->op.rows, &g->op.rows, i, 0);
+}
+
 static void group_done(struct group *g, int err)
 {
 	struct store_requests *s = g->s;
 	struct grouped *of = g->of;
 
-	for (size_t i = 0; i < g->op.rows.n && err == 0; i++)
-		store_rows_move(&g->reqs[g->op.rows.call[i]]->op.rows,
-				&g->op.rows, i);
+	for (size_t i = 0; i < g->op.rows.n && err == 0; i++) {
+		if (g->op.kind == OP_GET)
+			row_got(g, i);
+		else
+			store_rows_move(&g->reqs[g->op.rows.call[i]]->op.rows,
+					&g->op.rows, i, 0);
+	}
 	for (size_t i = 0; i < g->n; i++) {
 		answer(g->reqs[i], err);
 		request_free(g->reqs[i]);
@@ -235,7 +295,7 @@ void store_op_done(struct store_op *op, int err)
 	struct store_request *q;
 
 	if (op->kind == OP_DELIVERED || op->kind == OP_MISSED ||
-	    op->kind == OP_SET_OWE) {
+	    op->kind == OP_SET_OWE || op->kind == OP_GET) {
 		group_done(CONTAINER_OF(op, struct group, op), err);
 		return;
 	}
@@ -261,6 +321,7 @@ static void on_hand_over(void *arg)
 		s->conf.run(s->conf.arg, &q->op);
 	}
 	group_start(s, OP_DELIVERED);
+	group_start(s, OP_GET);
 	group_start(s, OP_SET_OWE);
 	group_start(s, OP_MISSED);
 }
@@ -351,9 +412,11 @@ struct store_requests *store_requests_new(struct loop *l,
 	list_init(&s->confirms.waiting);
 	list_init(&s->missed.waiting);
 	list_init(&s->owes.waiting);
+	list_init(&s->gets.waiting);
 	s->confirms.weight_max = GROUP_IDS_MAX;
 	s->missed.weight_max = GROUP_ROWS_MAX;
 	s->owes.weight_max = GROUP_IDS_MAX;
+	s->gets.weight_max = GROUP_IDS_MAX;
 	task_init(&s->hand_over, LOOP_WORK, on_hand_over, s);
 	deadlines_init(&s->deadlines, l, conf->timeout_ms, on_expired, s);
 	return s;

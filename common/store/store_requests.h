@@ -26,6 +26,7 @@ struct store_request {
 		store_last_cb *last;
 		store_rows_cb *rows;
 		store_count_cb *count;
+		store_look_cb *look;
 		void (*done)(void *arg, int err);
 	} cb;
 	struct store_op op;

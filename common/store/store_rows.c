@@ -24,10 +24,21 @@ void store_rows_add(struct store_rows *r, const struct message *m,
 	add_owned(r, message_dup(m), call);
 }
 
-void store_rows_move(struct store_rows *to, struct store_rows *from, size_t i)
+void store_rows_move(struct store_rows *to, struct store_rows *from, size_t i,
+		     unsigned call)
 {
-	add_owned(to, from->owned[i], 0);
+	add_owned(to, from->owned[i], call);
 	from->owned[i] = NULL;
+}
+
+bool store_rows_full(const struct message *rows, size_t n, unsigned limit,
+		     size_t bytes)
+{
+	size_t sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum += rows[i].content.n;
+	return n >= limit || (bytes != 0 && sum >= bytes);
 }
 
 static int by_number(int64_t x, int64_t y, const struct message *a,

@@ -12,7 +12,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define TIMEOUT_MS 1500
+/* How long an operation may take, and how long the driver looks for a server. */
+#define PATIENT_MS 30000
+#define TIMEOUT_MS 6000
+#define SELECTION_MS 700
 
 static struct {
 	pid_t pid;
@@ -78,7 +81,7 @@ static inline int PRINTF(1, 2) tell(const char *fmt, ...)
 	return count;
 }
 
-static inline void setup(void)
+static inline void setup_with(unsigned timeout_ms, unsigned selection_ms)
 {
 	char url[128];
 
@@ -86,12 +89,29 @@ static inline void setup(void)
 	port = fake_start();
 	snprintf(url, sizeof(url),
 		 "mongodb://127.0.0.1:%u/x?replicaSet=fake"
-		 "&heartbeatFrequencyMS=500&serverSelectionTimeoutMS=700"
-		 "&socketTimeoutMS=%d",
-		 port, 2 * TIMEOUT_MS);
+		 "&heartbeatFrequencyMS=500&serverSelectionTimeoutMS=%u"
+		 "&socketTimeoutMS=%u",
+		 port, selection_ms, 2 * timeout_ms);
 	loop = loop_new();
-	store = store_new_at(loop, url, TIMEOUT_MS, &up);
+	store = store_new_at(loop, url, timeout_ms, &up);
 	WAIT_FOR(loop, up);
+}
+
+/* For suites: nothing ends because the machine is slow; a server that is down is
+ * soon noticed; operations have a deadline. */
+static inline void setup(void)
+{
+	setup_with(PATIENT_MS, PATIENT_MS);
+}
+
+static inline void setup_outages(void)
+{
+	setup_with(PATIENT_MS, SELECTION_MS);
+}
+
+static inline void setup_deadlines(void)
+{
+	setup_with(TIMEOUT_MS, SELECTION_MS);
 }
 
 static inline void teardown(void)

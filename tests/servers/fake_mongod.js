@@ -4,19 +4,20 @@
 //
 //   node fake_mongod.js      prints "port N", then obeys lines on stdin:
 //     next COMMAND FAULT [ARG [MS]]  the next COMMAND (insert, update, find …),
-//                                    whose answer comes MS late
+//                                    whose answer comes MS late; "held": with
+//                                    the next "release"
 //       writeConcernError CODE     is carried out, its write concern fails
 //       error CODE                 is refused with this code
 //       dropBefore                 the connection ends, nothing is carried out
 //       dropAfter                  it is carried out, the connection ends
-//       downAfter MS               it is carried out; instead of an answer the
-//                                  server goes down, MS later
+//       silent                     it is carried out, no answer comes
 //       delay MS                   it is carried out, the answer comes late
 //       hide N                     finds nothing, N times over (a row that the
 //                                  majority has not got yet)
 //       writeError CODE            the first row is refused with this code
 //       duplicateElsewhere         the first row meets another unique index
-//     count COMMAND              prints "count COMMAND N"
+//     count COMMAND              prints "count COMMAND N"; sent: rows, by finds
+//     release                    gives the answers that are held
 //     down / up                  refuses and drops connections, or not
 // Faults queue up: each is used once, in order.
 'use strict';
@@ -97,6 +98,7 @@ const indexes = new Set(['["_id"]']);	// their keys; a hint must name one
 const faults = [];		// { command, kind, arg, ms }
 const counts = {};
 let down = false;
+let held = [];
 
 function plain(v) {
 	if (v instanceof ObjectId) return v.hex;
@@ -179,7 +181,9 @@ function find(cmd, fault) {
 	let found = [...rows.values()].filter((r) => matches(r, cmd.filter));
 	if (cmd.sort) found = sorted(found, cmd.sort);
 	if (cmd.limit !== undefined) found = found.slice(0, plain(cmd.limit));
-	return cursor(cmd, fault && fault.kind === 'hide' ? [] : found);
+	if (fault && fault.kind === 'hide') found = [];
+	counts.sent = (counts.sent || 0) + found.length;
+	return cursor(cmd, found);
 }
 
 const stages = {
@@ -248,13 +252,10 @@ function execute(name, cmd) {
 		return { reply: refusal(Number(fault.arg), name) };
 	const reply = carryOut(name, cmd, fault);
 	if (fault && fault.kind === 'dropAfter') return null;
-	if (fault && fault.kind === 'downAfter') {
-		setTimeout(goDown, Number(fault.arg));
-		return { reply: null };
-	}
+	if (fault && fault.kind === 'silent') return { reply: null };
 	if (fault && fault.kind === 'writeConcernError')
 		reply.writeConcernError = { code: Number(fault.arg), codeName: 'Injected', errmsg: 'injected' };
-	return { reply, delay: Number(fault && fault.kind === 'delay' ? fault.arg : fault && fault.ms) };
+	return { reply, delay: fault && fault.kind === 'delay' ? fault.arg : fault && fault.ms };
 }
 
 // ---- The wire ------------------------------------------------------------
@@ -305,7 +306,8 @@ function onMessage(socket, port, b) {
 	if (answer === null) { socket.destroy(); return; }
 	if (answer.reply === null) return;
 	const send = () => socket.writable && socket.write(opMsg(id, answer.reply));
-	if (answer.delay) setTimeout(send, answer.delay); else send();
+	if (answer.delay === 'held') held.push(send);
+	else if (Number(answer.delay)) setTimeout(send, Number(answer.delay)); else send();
 }
 
 const sockets = new Set();
@@ -345,5 +347,6 @@ readline.createInterface({ input: process.stdin }).on('line', (line) => {
 	else if (word === 'count') console.log(`count ${rest[0]} ${counts[rest[0]] || 0}`);
 	else if (word === 'down') goDown();
 	else if (word === 'up') down = false;
+	else if (word === 'release') { for (const send of held) send(); held = []; }
 	console.log(`done ${word}`);
 }).on('close', () => process.exit(0));

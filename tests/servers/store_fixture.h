@@ -135,7 +135,7 @@ static inline struct message_store *store_new(struct loop *l)
 	static bool up[8];
 	static unsigned n;
 	bool *mine = &up[n++ % ARRAY_SIZE(up)];
-	struct message_store *s = store_new_at(l, store_url(), 8000, mine);
+	struct message_store *s = store_new_at(l, store_url(), 60000, mine);
 
 	WAIT_FOR(l, *mine);
 	cr_assert(message_store_up(s));

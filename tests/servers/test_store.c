@@ -263,7 +263,7 @@ static double cpu_s(void)
 
 #define MANY 10000
 #define SENDERS 100
-Test(store, ten_thousand, .timeout = 60)
+Test(store, ten_thousand, .timeout = 240)
 {
 	static struct inserted a[MANY];
 	struct loop *l = loop_new();

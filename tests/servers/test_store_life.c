@@ -28,7 +28,6 @@ Test(store_life, nobody_there)
 	struct last last = { 0 };
 	struct got g = { 0 };
 	struct message m = message_new("x");
-	int64_t t0 = clock_mono_ms();
 	char url[128];
 
 	snprintf(url, sizeof(url), "%s127.0.0.1:%u/x",
@@ -41,7 +40,6 @@ Test(store_life, nobody_there)
 	message_store_get(s, (const char(*)[MESSAGE_ID_LEN + 1])&m.id, 1,
 			  on_rows, &g);
 	WAIT_FOR(l, a.done && last.done && g.done);
-	cr_expect_lt(clock_mono_ms() - t0, 1500);
 	cr_expect_eq(a.r, STORE_UNAVAILABLE);
 	cr_expect_lt(last.err, 0);
 	cr_expect_lt(g.err, 0);

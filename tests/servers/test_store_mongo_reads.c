@@ -3,9 +3,25 @@
 #include <mongoc/mongoc.h>
 #include <sys/resource.h>
 
+#include "common/store/store_backend.h"
 #include "tests/servers/store_fixture.h"
 
 #define MATCH_ROWS 6
+
+/* The linker puts this one before the store's own. */
+static _Atomic size_t rows_copied;
+
+void __real_store_rows_add(struct store_rows *r, const struct message *m,
+			   unsigned call);
+void __wrap_store_rows_add(struct store_rows *r, const struct message *m,
+			   unsigned call);
+
+void __wrap_store_rows_add(struct store_rows *r, const struct message *m,
+			   unsigned call)
+{
+	rows_copied++;
+	__real_store_rows_add(r, m, call);
+}
 
 static struct loop *loop;
 static struct message_store *store;
@@ -28,7 +44,7 @@ static struct message_store *own_store(void)
 	snprintf(own, sizeof(own), "%.*s/%s%s",
 		 (int)(host - url + (ptrdiff_t)strcspn(host, "/?")), url,
 		 database, query != NULL ? query : "");
-	s = store_new_at(loop, own, 8000, &up);
+	s = store_new_at(loop, own, 60000, &up);
 	WAIT_FOR(loop, up);
 	return s;
 }
@@ -57,7 +73,7 @@ static void teardown(void)
 	loop_free(&loop);
 }
 
-TestSuite(mongo_reads, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(mongo_reads, .init = setup, .fini = teardown, .timeout = 240);
 
 /* As the program wrote that had the collection before us, and then some. */
 static bson_t *foreign_row(bson_oid_t *id)
@@ -212,8 +228,8 @@ static mongoc_bulk_operation_t *rows_begin(void)
 	return b;
 }
 
-static void rows_add(mongoc_bulk_operation_t *b, const char *recipient,
-		     int64_t pos)
+static void rows_add_with(mongoc_bulk_operation_t *b, const char *recipient,
+			  int64_t pos, const char *content)
 {
 	bson_oid_t id;
 	message_id hex;
@@ -223,12 +239,18 @@ static void rows_add(mongoc_bulk_operation_t *b, const char *recipient,
 	bson_oid_init_from_string(&id, hex);
 	doc = BCON_NEW("_id", BCON_OID(&id), "matchId", BCON_UTF8(match),
 		       "senderId", BCON_UTF8("somebody"), "recipientId",
-		       BCON_UTF8(recipient), "pos", BCON_INT64(pos), "chg",
+		       BCON_UTF8(recipient), "content", BCON_UTF8(content), "pos", BCON_INT64(pos), "chg",
 		       BCON_INT64(pos), "owe", BCON_INT64(0), "deliveredAt",
 		       BCON_NULL, "readAt", BCON_NULL, "sentAt",
 		       BCON_DATE_TIME(pos / 1000));
 	mongoc_bulk_operation_insert(b, doc);
 	bson_destroy(doc);
+}
+
+static void rows_add(mongoc_bulk_operation_t *b, const char *recipient,
+		     int64_t pos)
+{
+	rows_add_with(b, recipient, pos, "");
 }
 
 static void rows_end(mongoc_bulk_operation_t *b)
@@ -326,6 +348,84 @@ Test(mongo_reads, many_users_at_once)
 		}
 		got_clear(&g[i]);
 	}
+}
+
+#define LARGE 700000
+
+/* Users with n rows of so much content each, `same` of them with one pos. */
+static void add_large(int users, int n, int same)
+{
+	static char content[LARGE + 1];
+	char name[40];
+
+	memset(content, 'x', LARGE);
+	for (int i = 0; i < users; i++) {
+		mongoc_bulk_operation_t *b = rows_begin();
+
+		user_name(name, i);
+		for (int k = 0; k < n; k++)
+			rows_add_with(b, name, t0 + k / same, content);
+		rows_end(b);
+	}
+}
+
+/* Nor does a query of many take more content than it should, nor one of a single
+ * user; rows of one pos are in one page or the next, none in neither. */
+Test(mongo_reads, large_rows)
+{
+	enum { EACH = 6, HAVE = 5 };
+	struct got g[HAVE] = { 0 };
+	char name[40];
+
+	add_large(HAVE, EACH, 3);
+	for (int i = 0; i < HAVE; i++) {
+		struct store_missed q = { .user_id = name, .limit = 100,
+					  .bytes = (size_t)i * LARGE };
+
+		user_name(name, i);
+		message_store_missed(store, &q, on_rows, &g[i]);
+	}
+	for (int i = 0; i < HAVE; i++) {
+		size_t want = i == 0 ? EACH : (size_t)i;
+
+		user_name(name, i);
+		WAIT_FOR(loop, g[i].done);
+		cr_expect_eq(g[i].err, 0);
+		cr_expect_eq(g[i].n, want, "user %d: %zu", i, g[i].n);
+		for (size_t k = 0; k < g[i].n; k++) {
+			cr_expect_str_eq(g[i].v[k]->recipient_id, name);
+			cr_expect_eq(g[i].v[k]->pos, t0 + (int64_t)k / 3);
+			cr_expect(k % 3 == 0 || strcmp(g[i].v[k - 1]->id,
+						       g[i].v[k]->id) < 0);
+		}
+		got_clear(&g[i]);
+	}
+}
+
+/* Nor is more kept for a user of many than he asked for. */
+Test(mongo_reads, large_rows_of_many)
+{
+	enum { HAVE = 6 };
+	struct got g[HAVE] = { 0 };
+	char name[40];
+
+	add_large(HAVE, 4, 1);
+	rows_copied = 0;
+	for (int i = 0; i < HAVE; i++) {
+		struct store_missed q = { .user_id = name, .limit = 100,
+					  .bytes = 1 };
+
+		user_name(name, i);
+		message_store_missed(store, &q, on_rows, &g[i]);
+	}
+	for (int i = 0; i < HAVE; i++) {
+		WAIT_FOR(loop, g[i].done);
+		cr_expect_eq(g[i].err, 0);
+		cr_expect_eq(g[i].n, 1, "user %d: %zu", i, g[i].n);
+		got_clear(&g[i]);
+	}
+	/* Once more when many of them fill a query, and are asked for again. */
+	cr_expect_leq(rows_copied, 2 * HAVE, "%zu", (size_t)rows_copied);
 }
 
 #define ASKERS 100

@@ -2,7 +2,7 @@
  * ended from outside. Each test has a schema of its own. */
 #include "tests/servers/pg_schema.h"
 
-TestSuite(pg_schema, .init = schema_setup, .fini = schema_teardown, .timeout = 60);
+TestSuite(pg_schema, .init = schema_setup, .fini = schema_teardown, .timeout = 240);
 
 #define WORKERS 6
 Test(pg_schema, workers_that_start_together)
@@ -14,7 +14,7 @@ Test(pg_schema, workers_that_start_together)
 	int log = log_start();
 
 	for (int i = 0; i < WORKERS; i++)
-		s[i] = store_new_at(l, url_for(NULL), 5000, &up[i]);
+		s[i] = store_new_at(l, url_for(NULL), 20000, &up[i]);
 	for (int i = 0; i < WORKERS; i++)
 		WAIT_FOR(l, up[i]);
 	cr_expect_eq(log_count(log, "refuses"), 0);
@@ -40,7 +40,7 @@ Test(pg_schema, a_table_without_an_index_serves)
 	PGconn *other;
 	int log;
 
-	s = store_new_at(l, url_for(NULL), 5000, &up);
+	s = store_new_at(l, url_for(NULL), 20000, &up);
 	WAIT_FOR(l, up);
 	cr_expect_eq(insert_one(l, s, &m, NULL), STORE_OK);
 	message_store_free(&s);
@@ -82,7 +82,7 @@ Test(pg_schema, a_role_without_rights_waits)
 
 	sql("CREATE ROLE %s LOGIN", schema);
 	sql("GRANT USAGE ON SCHEMA %s TO %s", schema, schema);
-	s = store_new_at(l, url_for(schema), 5000, &up);
+	s = store_new_at(l, url_for(schema), 20000, &up);
 	loop_turn(l, 300);
 	cr_expect(!up);
 	cr_expect_eq(insert_one(l, s, &m, NULL), STORE_UNAVAILABLE);
@@ -102,7 +102,7 @@ Test(pg_schema, somebody_elses_table)
 	bool up = false;
 
 	sql("CREATE TABLE messages (id int, body text)");
-	s = store_new_at(l, url_for(NULL), 5000, &up);
+	s = store_new_at(l, url_for(NULL), 20000, &up);
 	loop_turn(l, 300);
 	cr_expect(!up);
 	sql("DROP TABLE messages");
@@ -118,7 +118,7 @@ Test(pg_schema, the_table_is_dropped)
 	bool up = false;
 	struct message m = message_new("x");
 
-	s = store_new_at(l, url_for(NULL), 5000, &up);
+	s = store_new_at(l, url_for(NULL), 20000, &up);
 	WAIT_FOR(l, up);
 	cr_expect_eq(insert_one(l, s, &m, NULL), STORE_OK);
 	sql("DROP TABLE messages");
@@ -150,7 +150,7 @@ Test(pg_schema, connections_ended_under_load)
 		m[i] = message_dup(&n);
 	}
 	store_name = schema;
-	s = store_new_at(l, url_for(NULL), 5000, &up);
+	s = store_new_at(l, url_for(NULL), 20000, &up);
 	while (left > 0 && rounds++ < 50) {
 		WAIT_FOR(l, up);
 		inserted_count = 0;

@@ -14,6 +14,7 @@ struct row {
 	int delivered, read;
 	int64_t owe;		/* 0: none owed */
 	int sent_ms;
+	size_t len;		/* of content; 0: 1 */
 };
 
 struct scene {
@@ -36,8 +37,9 @@ static const char *row_id(const struct scene *c, size_t i)
 static void insert_row(struct scene *c, size_t i)
 {
 	const struct row *r = &c->rows[i];
-	struct message m = message_new("x");
+	struct message m = message_new("xxxxxxxxx");
 
+	m.content.n = r->len != 0 ? r->len : 1;
 	memcpy(m.id, row_id(c, i), sizeof(m.id));
 	m.match_id = c->match;
 	m.sender_id = r->from_me ? c->me : c->other;
@@ -106,18 +108,28 @@ static void expect_word(struct scene *c, struct got *g, const char *want,
 	got_clear(g);
 }
 
-static struct store_missed missed_of(const struct scene *c, int64_t since,
-				     char after, unsigned limit, bool by_chg)
-{
-	struct store_missed q = { .user_id = c->me, .limit = limit };
+/* What is asked for, and the word that answers. */
+struct page {
+	int64_t since;		/* 0: from the beginning */
+	char after;		/* a row; 0: none */
+	unsigned limit;
+	const char *want;
+	size_t bytes;
+};
 
-	if (since != 0)
-		q.since = c->t0 + since;
-	if (after != 0) {
-		const struct row *r = &c->rows[after - 'a'];
+static struct store_missed missed_of(const struct scene *c,
+				     const struct page *p, bool by_chg)
+{
+	struct store_missed q = { .user_id = c->me, .limit = p->limit,
+				  .bytes = p->bytes };
+
+	if (p->since != 0)
+		q.since = c->t0 + p->since;
+	if (p->after != 0) {
+		const struct row *r = &c->rows[p->after - 'a'];
 
 		q.after_pos = c->t0 + (by_chg && r->chg != 0 ? r->chg : r->pos);
-		memcpy(q.after_id, row_id(c, (size_t)(after - 'a')),
+		memcpy(q.after_id, row_id(c, (size_t)(p->after - 'a')),
 		       sizeof(q.after_id));
 	}
 	return q;
@@ -127,7 +139,7 @@ static const struct row traffic[] = {
 	/* a */ { .pos = 10 },
 	/* b */ { .pos = 20, .chg = 300, .delivered = 1 },
 	/* c */ { .from_me = 1, .pos = 30, .chg = 310, .delivered = 1 },
-	/* d */ { .pos = 40 },
+	/* d */ { .pos = 40, .len = 5 },
 	/* e */ { .pos = 50, .chg = 320, .delivered = 1, .read = 2 },
 	/* f */ { .pos = 50 },
 	/* g */ { .pos = 50, .chg = 320, .delivered = 1 },
@@ -140,38 +152,44 @@ static const struct row traffic[] = {
 
 Test(reads, missed)
 {
-	static const struct {
-		int64_t since;
-		char after;
-		unsigned limit;
-		const char *want;
-	} cases[] = {
-		{ 0, 0, 500, "adfj" },
-		{ 0, 0, 2, "ad" },
-		{ 0, 'd', 2, "fj" },
-		{ 0, 'f', 2, "j" },
-		{ 0, 'j', 2, "" },
-		{ 5, 0, 500, "abcdefghij" },
-		{ 30, 0, 500, "adefghij" },
-		{ 50, 0, 500, "adfhij" },
-		{ 69, 0, 500, "adfj" },
-		{ 1000, 0, 500, "adfj" },
+	static const struct page cases[] = {
+		{ 0, 0, 500, "adfj", 0 },
+		{ 0, 0, 2, "ad", 0 },
+		{ 0, 'd', 2, "fj", 0 },
+		{ 0, 'f', 2, "j", 0 },
+		{ 0, 'j', 2, "", 0 },
+		{ 5, 0, 500, "abcdefghij", 0 },
+		{ 30, 0, 500, "adefghij", 0 },
+		{ 50, 0, 500, "adfhij", 0 },
+		{ 69, 0, 500, "adfj", 0 },
+		{ 1000, 0, 500, "adfj", 0 },
 		/* Page by page, through rows of one pos. */
-		{ 30, 0, 3, "ade" },
-		{ 30, 'e', 1, "f" },
-		{ 30, 'f', 2, "gh" },
-		{ 30, 'h', 1, "i" },
-		{ 30, 'i', 5, "j" },
-		{ 30, 0, 4, "adef" },
-		{ 50, 'd', 1, "f" },
+		{ 30, 0, 3, "ade", 0 },
+		{ 30, 'e', 1, "f", 0 },
+		{ 30, 'f', 2, "gh", 0 },
+		{ 30, 'h', 1, "i", 0 },
+		{ 30, 'i', 5, "j", 0 },
+		{ 30, 0, 4, "adef", 0 },
+		{ 50, 'd', 1, "f", 0 },
+		/* As much as there is room for. */
+		{ 0, 0, 500, "a", 1 },
+		{ 0, 0, 500, "ad", 2 },
+		{ 0, 0, 500, "ad", 6 },
+		{ 0, 0, 500, "adf", 7 },
+		{ 0, 0, 1, "a", 7 },
+		{ 0, 0, 500, "adfj", 1000 },
+		{ 5, 0, 500, "abcd", 4 },
+		{ 5, 0, 500, "abcde", 9 },
+		{ 5, 'd', 500, "e", 1 },
+		{ 30, 'e', 500, "f", 1 },
+		{ 30, 'f', 500, "gh", 2 },
+		{ 30, 'h', 500, "i", 1 },
 	};
 	struct scene c = scene_new(traffic, ARRAY_SIZE(traffic));
 	static struct got g[ARRAY_SIZE(cases)];
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct store_missed q = missed_of(&c, cases[i].since,
-						  cases[i].after,
-						  cases[i].limit, false);
+		struct store_missed q = missed_of(&c, &cases[i], false);
 
 		message_store_missed(c.s, &q, on_rows, &g[i]);
 		cr_assert(!g[i].done, "answered within the call");
@@ -179,9 +197,7 @@ Test(reads, missed)
 	}
 	/* All in one statement; each is told of its own rows. */
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct store_missed q = missed_of(&c, cases[i].since,
-						  cases[i].after,
-						  cases[i].limit, false);
+		struct store_missed q = missed_of(&c, &cases[i], false);
 
 		message_store_missed(c.s, &q, on_rows, &g[i]);
 		memset(&q, 'x', sizeof(q));
@@ -195,7 +211,8 @@ Test(reads, missed_has_all_fields)
 {
 	static const struct row rows[] = { { .pos = 10, .owe = 77 } };
 	struct scene c = scene_new(rows, 1);
-	struct store_missed q = missed_of(&c, 0, 0, 10, false);
+	struct store_missed q = missed_of(&c, &(struct page){ .limit = 10 },
+					  false);
 	struct message *m = get_one(c.l, c.s, row_id(&c, 0));
 	struct got g = { 0 };
 
@@ -217,28 +234,24 @@ Test(reads, missed_has_all_fields)
 
 Test(reads, receipts)
 {
-	static const struct {
-		int64_t since;
-		char after;
-		unsigned limit;
-		const char *want;
-	} cases[] = {
-		{ 5, 0, 500, "ci" },
-		{ 309, 0, 500, "ci" },
-		{ 310, 0, 500, "" },
-		{ 5, 0, 1, "c" },
-		{ 5, 'c', 1, "i" },
-		{ 5, 'i', 1, "" },
+	static const struct page cases[] = {
+		{ 5, 0, 500, "ci", 0 },
+		{ 309, 0, 500, "ci", 0 },
+		{ 310, 0, 500, "", 0 },
+		{ 5, 0, 1, "c", 0 },
+		{ 5, 'c', 1, "i", 0 },
+		{ 5, 'i', 1, "", 0 },
 	};
 	struct scene c = scene_new(traffic, ARRAY_SIZE(traffic));
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct store_missed q = missed_of(&c, cases[i].since,
-						  cases[i].after,
-						  cases[i].limit, true);
+		struct store_missed q = missed_of(&c, &cases[i], true);
 		struct got g = { 0 };
 
 		message_store_receipts(c.s, &q, on_rows, &g);
+		WAIT_FOR(c.l, g.done);
+		for (size_t k = 0; k < g.n; k++)
+			cr_expect_eq(g.v[k]->content.n, 0);
 		expect_word(&c, &g, cases[i].want, "receipts", i);
 	}
 	scene_free(&c);
@@ -462,27 +475,34 @@ Test(reads, history)
 		int before_ms;
 		unsigned limit;
 		const char *want;
+		size_t bytes;
 	} cases[] = {
-		{ 0, 0, 0, 0, 500, "abcdef" },
-		{ 0, 0, 0, 0, 2, "ef" },
-		{ 0, 0, 'e', 0, 2, "cd" },
-		{ 0, 0, 'c', 0, 2, "ab" },
-		{ 0, 0, 'b', 0, 2, "a" },
-		{ 0, 0, 'a', 0, 2, "" },
-		{ 'a', 0, 0, 0, 2, "bc" },
-		{ 'b', 0, 0, 0, 2, "cd" },
-		{ 'f', 0, 0, 0, 2, "" },
-		{ 'a', 0, 'd', 0, 500, "bc" },
-		{ 'a', 0, 'd', 0, 1, "b" },
-		{ 'd', 0, 'a', 0, 5, "" },
-		{ 'c', 0, 'c', 0, 5, "" },
-		{ 0, 20, 0, 0, 500, "def" },
-		{ 0, 19, 0, 0, 500, "bcdef" },
-		{ 0, 0, 0, 20, 500, "a" },
-		{ 0, 0, 0, 21, 500, "abc" },
-		{ 0, 10, 0, 50, 500, "bcde" },
-		{ 0, 10, 'e', 0, 500, "bcd" },
-		{ 'b', 0, 0, 31, 500, "cd" },
+		{ 0, 0, 0, 0, 500, "abcdef", 0 },
+		{ 0, 0, 0, 0, 2, "ef", 0 },
+		{ 0, 0, 'e', 0, 2, "cd", 0 },
+		{ 0, 0, 'c', 0, 2, "ab", 0 },
+		{ 0, 0, 'b', 0, 2, "a", 0 },
+		{ 0, 0, 'a', 0, 2, "", 0 },
+		{ 'a', 0, 0, 0, 2, "bc", 0 },
+		{ 'b', 0, 0, 0, 2, "cd", 0 },
+		{ 'f', 0, 0, 0, 2, "", 0 },
+		{ 'a', 0, 'd', 0, 500, "bc", 0 },
+		{ 'a', 0, 'd', 0, 1, "b", 0 },
+		{ 'd', 0, 'a', 0, 5, "", 0 },
+		{ 'c', 0, 'c', 0, 5, "", 0 },
+		{ 0, 20, 0, 0, 500, "def", 0 },
+		{ 0, 19, 0, 0, 500, "bcdef", 0 },
+		{ 0, 0, 0, 20, 500, "a", 0 },
+		{ 0, 0, 0, 21, 500, "abc", 0 },
+		{ 0, 10, 0, 50, 500, "bcde", 0 },
+		{ 0, 10, 'e', 0, 500, "bcd", 0 },
+		{ 'b', 0, 0, 31, 500, "cd", 0 },
+		{ 0, 0, 0, 0, 500, "ef", 2 },
+		{ 0, 0, 0, 0, 1, "f", 2 },
+		{ 0, 0, 'c', 0, 500, "b", 1 },
+		{ 0, 0, 0, 0, 500, "abcdef", 6 },
+		{ 'a', 0, 0, 0, 500, "bc", 2 },
+		{ 0, 20, 0, 0, 500, "d", 1 },
 	};
 	struct scene c = scene_new(talk, ARRAY_SIZE(talk));
 	struct got g = { 0 };
@@ -495,6 +515,7 @@ Test(reads, history)
 			.before = bound_of(&c, cases[i].before,
 					   cases[i].before_ms),
 			.limit = cases[i].limit,
+			.bytes = cases[i].bytes,
 		};
 
 		message_store_history(c.s, &p, on_rows, &g);
@@ -532,6 +553,8 @@ Test(reads, history_from_a_row_that_is_not_there)
 	scene_free(&c);
 }
 
+static const struct page since_30 = { .since = 30, .limit = 100 };
+
 /* Calls that come while a group is out are the next group: all are answered,
  * also beyond what one statement may report. */
 #define ASKERS 120
@@ -541,7 +564,7 @@ Test(reads, many_who_ask_at_once)
 	struct scene c = scene_new(traffic, ARRAY_SIZE(traffic));
 
 	for (int i = 0; i < ASKERS; i++) {
-		struct store_missed q = missed_of(&c, 30, 0, 100, false);
+		struct store_missed q = missed_of(&c, &since_30, false);
 
 		if (i % 3 != 0)
 			q.user_id = "nobody";
@@ -560,7 +583,7 @@ Test(reads, free_with_reads_pending)
 	static struct got g[20];
 
 	for (int i = 0; i < 20; i++) {
-		struct store_missed q = missed_of(&c, 30, 0, 100, false);
+		struct store_missed q = missed_of(&c, &since_30, false);
 
 		message_store_missed(c.s, &q, on_rows, &g[i]);
 		if (i == 10)

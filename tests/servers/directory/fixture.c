@@ -76,7 +76,7 @@ static void migrate(void)
 	cr_assert_eq(system(cmd), 0, "%s failed", cmd);
 }
 
-void setup(void)
+static void setup(void)
 {
 	const char *url = getenv("PW_TEST_DATABASE_URL");
 	int fd = stats_create();
@@ -98,14 +98,14 @@ void setup(void)
 	migrate();
 	conf = (struct directory_conf){
 		.name = schema,
-		.timeout_ms = 5000,
+		.timeout_ms = 20000,
 		.stale_max_ms = 600000,
 		.cache_max = 1000,
 		.flush_ms = 100,
 	};
 }
 
-void teardown(void)
+static void teardown(void)
 {
 	directory_free(&d);
 	proxy_free(&proxy);
@@ -116,6 +116,8 @@ void teardown(void)
 	buf_free(&url_direct);
 	buf_free(&url_proxy);
 }
+
+TestSuite(directory, .init = setup, .fini = teardown, .timeout = 240);
 
 static PRINTF(1, 0) PGresult *run_sql(const char *fmt, va_list ap)
 {
@@ -215,4 +217,62 @@ struct answer ask(const char *match_id)
 void wait_live(const char *match_id, bool live)
 {
 	WAIT_FOR(l, ask(match_id).live == live);
+}
+
+void two_users(void)
+{
+	sql("INSERT INTO users (id, first_name) VALUES ('ann', 'Ann'),"
+	    " ('bob', NULL);"
+	    "INSERT INTO matches (id, user_a_id, user_b_id) VALUES"
+	    " ('m1', 'ann', 'bob')");
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+void on_peers(void *arg, int err, const char *const *ids, size_t n)
+{
+	const char *sorted[16];
+	struct peers *p = arg;
+
+	cr_assert_lt(n, ARRAY_SIZE(sorted));
+	p->calls++;
+	p->err = err;
+	for (size_t i = 0; i < n; i++)
+		sorted[i] = ids[i];
+	if (n > 0)
+		qsort(sorted, n, sizeof(sorted[0]), by_text);
+	for (size_t i = 0; i < n; i++)
+		snprintf(p->text + strlen(p->text),
+			 sizeof(p->text) - strlen(p->text), "%s ", sorted[i]);
+}
+
+struct peers peers_of(const char *user_id)
+{
+	struct peers p = { 0 };
+
+	directory_peers(d, user_id, on_peers, &p);
+	cr_assert_eq(p.calls, 0);
+	WAIT_FOR(l, p.calls > 0);
+	return p;
+}
+
+void on_flushed(void *arg, int err)
+{
+	struct flushed *f = arg;
+
+	f->calls++;
+	f->err = err;
+}
+
+int flush(void)
+{
+	struct flushed f = { 0 };
+
+	directory_flush(d, on_flushed, &f);
+	cr_assert_eq(f.calls, 0);
+	WAIT_FOR(l, f.calls == 1);
+	return f.err;
 }

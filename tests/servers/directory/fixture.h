@@ -1,5 +1,5 @@
 /* A schema of its own in the test's database, with Pairwire's tables in it, and
- * a directory that reads it. */
+ * a directory that reads it. Suite "directory" sets it up and takes it down. */
 #ifndef PW_TEST_DIRECTORY_FIXTURE_H
 #define PW_TEST_DIRECTORY_FIXTURE_H
 
@@ -14,9 +14,6 @@ extern PGconn *db;
 extern struct proxy *proxy;	/* directories opened with via_proxy use it */
 extern struct directory *d;
 extern struct directory_conf conf;	/* of open_directory(); change it before */
-
-void setup(void);
-void teardown(void);
 
 /* Runs statements; the test fails if they do. */
 void sql(const char *fmt, ...) PRINTF(1, 2);
@@ -42,5 +39,24 @@ void on_answer(void *arg, int err, const struct match *m);
 struct answer ask(const char *match_id);
 /* Asks until the match is (not) there and live. */
 void wait_live(const char *match_id, bool live);
+
+/* m1: ann, and bob who has no name. */
+void two_users(void);
+
+/* Those of directory_peers, who come in no particular order: sorted here, each
+ * with a space behind. */
+struct peers {
+	int calls, err;
+	char text[128];
+};
+void on_peers(void *arg, int err, const char *const *ids, size_t n);
+struct peers peers_of(const char *user_id);
+
+/* Of directory_flush. */
+struct flushed {
+	int calls, err;
+};
+void on_flushed(void *arg, int err);
+int flush(void);
 
 #endif

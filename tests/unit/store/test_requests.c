@@ -175,6 +175,71 @@ Test(requests, owes_of_one_turn)
 	stop();
 }
 
+static void get(struct asker *a, size_t n, const int *which)
+{
+	struct store_request *q = store_request_new(requests, OP_GET, n, a);
+	char ids[4][MESSAGE_ID_LEN + 1];
+
+	q->cb.rows = on_rows;
+	for (size_t i = 0; i < n; i++)
+		snprintf(ids[i], sizeof(ids[i]), "%024d", which[i]);
+	store_request_ids(q, (const char(*)[MESSAGE_ID_LEN + 1])ids, n);
+	store_request_start(q);
+}
+
+/* What is got in one turn is one statement; each gets what he asked for, also
+ * when others did, and once. */
+Test(requests, gets_of_one_turn)
+{
+	static const struct {
+		size_t n;
+		int ids[4];
+		size_t got;
+		int64_t pos[3];
+	} cases[] = {
+		{ 1, { 3 }, 1, { 3 } },
+		{ 4, { 4, 3, 1, 9 }, 3, { 1, 3, 4 } },
+		{ 2, { 1, 1 }, 1, { 1 } },
+		{ 1, { 9 }, 0, { 0 } },
+		{ 3, { 3, 1, 3 }, 2, { 1, 3 } },
+	};
+	static const int want[] = { 1, 3, 4, 9 }, there[] = { 4, 1, 3 };
+	struct asker a[ARRAY_SIZE(cases)] = { 0 }, late = { 0 };
+	struct store_op *op;
+
+	start(5000);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		get(&a[i], cases[i].n, cases[i].ids);
+	loop_turn(loop, 1);
+	cr_assert_eq(nout, 1);
+	op = shift();
+	cr_assert_eq(op->nids, ARRAY_SIZE(want));
+	for (size_t i = 0; i < ARRAY_SIZE(want); i++)
+		cr_expect_eq(atoi(op->ids[i]), want[i]);
+	get(&late, 1, &there[0]);
+	loop_turn(loop, 1);
+	cr_assert_eq(nout, 0, "a second one while the first was out");
+	for (size_t i = 0; i < ARRAY_SIZE(there); i++) {
+		struct message m = { .match_id = "m", .sender_id = "s",
+				     .recipient_id = "r", .src = "h",
+				     .pos = there[i] };
+
+		snprintf(m.id, sizeof(m.id), "%024d", there[i]);
+		store_rows_add(&op->rows, &m, 0);
+	}
+	store_op_done(op, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		cr_expect(a[i].done && a[i].err == 0);
+		cr_assert_eq(a[i].n, cases[i].got, "case %zu: %zu", i, a[i].n);
+		cr_expect_arr_eq(a[i].pos, cases[i].pos,
+				 a[i].n * sizeof(a[i].pos[0]), "case %zu", i);
+	}
+	loop_turn(loop, 1);
+	store_op_done(shift(), -ETIMEDOUT);
+	cr_expect_eq(late.err, -ETIMEDOUT);
+	stop();
+}
+
 Test(requests, groups_are_bounded)
 {
 	static struct asker a[50];
