@@ -8,6 +8,7 @@ common_libbackend_a_SOURCES = \
 	common/backend/pg_stmts.c common/backend/pg_stmts.h \
 	common/backend/pg_target.c common/backend/pg_target.h \
 	common/backend/redis.c common/backend/redis.h \
+	common/backend/redis_check.c common/backend/redis_check.h \
 	common/backend/redis_conn.c common/backend/redis_conn.h \
 	common/backend/redis_format.c \
 	common/backend/redis_io.c \

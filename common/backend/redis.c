@@ -301,3 +301,8 @@ bool redis_up(const struct redis *r)
 {
 	return r->conn.state == REDIS_CONN_UP;
 }
+
+bool redis_had_trouble(const struct redis *r)
+{
+	return r->conn.retry.trouble;
+}

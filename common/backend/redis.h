@@ -39,6 +39,8 @@ struct redis *redis_new(struct loop *l, const struct redis_conf *conf,
  * within a callback of this connection: from a LOOP_REAP task. */
 void redis_free(struct redis **r);
 bool redis_up(const struct redis *r);
+/* It was lost, or could not be had at once, at some time. */
+bool redis_had_trouble(const struct redis *r);
 
 /* argv[i] are copied. cb may be NULL. Not for SUBSCRIBE, MONITOR and the like,
  * which answer more than once. */

@@ -33,7 +33,10 @@ enum {
 						   * repeated: may get lost */ \
 	X(UNLEND, FROM_MASTER, struct ipc_lend)   /* stop accepting on it */   \
 	X(QUERY, FROM_MASTER, struct ipc_query)   /* + JSON text */            \
-	X(ANSWER, FROM_WORKER, struct ipc_query)  /* + JSON text */
+	X(ANSWER, FROM_WORKER, struct ipc_query)  /* + JSON text */            \
+	X(RELOAD, FROM_MASTER, struct ipc_reload) /* + the new configuration, \
+						   * as WORKER_FD_CONF */      \
+	X(LOG, FROM_MASTER, struct ipc_log)       /* + area's name, or "" */
 
 #define IPC_ID(name, dir, payload) IPC_##name,
 enum ipc_type { IPC__NONE, IPC_MESSAGES(IPC_ID) IPC__COUNT };
@@ -53,6 +56,8 @@ struct ipc_hello {
 	char host[65];		/* node name */
 	char boot[17];		/* of this master's start, hex */
 };
+/* Clients may stay for grace_ms; the rest is closed over the drain_spread of its
+ * configuration. It exits by itself, with status 0, when none is left. */
 struct ipc_drain { uint32_t grace_ms; };
 struct ipc_stop { uint32_t deadline_ms; };
 struct ipc_handover {
@@ -63,5 +68,7 @@ struct ipc_ready { uint32_t instance; uint32_t version; };
 struct ipc_worker_died { uint32_t instance; };
 struct ipc_lend { uint32_t slot; };
 struct ipc_query { uint32_t id; };
+struct ipc_reload { uint32_t reserved; };
+struct ipc_log { int32_t level; };	/* enum log_level; -1: as configured */
 
 #endif

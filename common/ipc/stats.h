@@ -70,6 +70,14 @@ bool stats_view_item(const struct stats_view *v, size_t i,
 int64_t stats_view_value(const struct stats_view *v, const char *name,
 			 int64_t fallback);
 
+/* The same of one histogram, cut at n rising bounds of the caller's: below_out has
+ * how many values were less than each, *count_out how many there are. A quarter of
+ * a power of two is as fine as bounds may be for our own page to tell them apart
+ * exactly. False: no such histogram; nothing is written. */
+bool stats_view_cut(const struct stats_view *v, const char *name,
+		    const int64_t *bounds_us, size_t n, uint64_t *below_out,
+		    uint64_t *count_out) MUST_CHECK;
+
 /* The flight recorder, newest first: i = 0, 1, ... until false. Entries that
  * are overwritten meanwhile have event 0. */
 struct flight_item {

@@ -152,6 +152,32 @@ static void sum_up(const struct stats_view *v, const struct stats_hist *h,
 	free(copy);
 }
 
+bool stats_view_cut(const struct stats_view *v, const char *name,
+		    const int64_t *bounds_us, size_t n, uint64_t *below_out,
+		    uint64_t *count_out)
+{
+	const struct stats_hist *h;
+	uint64_t seen = 0;
+	size_t bound = 0, i = 0;
+
+	while (i < v->nitems && (v->items[i].kind != 'h' ||
+				 strcmp(v->items[i].name, name) != 0))
+		i++;
+	if (i == v->nitems)
+		return false;
+	h = (const void *)v->items[i].data;
+	for (i = 0; i < v->head.hist_buckets; i++) {
+		while (bound < n && hist_value(i, v->head.hist_sub_bits) >=
+					    bounds_us[bound])
+			below_out[bound++] = seen;
+		seen += __atomic_load_n(&h->bucket[i], __ATOMIC_RELAXED);
+	}
+	while (bound < n)
+		below_out[bound++] = seen;
+	*count_out = seen;
+	return true;
+}
+
 static int64_t value_of(const struct view_item *it)
 {
 	return __atomic_load_n((const int64_t *)(const void *)it->data,

@@ -27,7 +27,7 @@ static inline struct redis_conf redis_test_conf(const char *name, unsigned db)
 		  "PW_TEST_REDIS_HOST and PW_TEST_REDIS_PORT must be set");
 	return (struct redis_conf){ .name = name, .host = host,
 				    .port = (unsigned)atoi(port), .db = db,
-				    .timeout_ms = 5000 };
+				    .timeout_ms = 20000 };
 }
 
 /* The reply; to be freed. Fails the test on an error. */

@@ -47,7 +47,7 @@ static void teardown(void)
 	admin_close();
 }
 
-TestSuite(redis_sub, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(redis_sub, .init = setup, .fini = teardown, .timeout = 240);
 
 static void add(const char *name)
 {

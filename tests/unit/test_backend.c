@@ -5,6 +5,7 @@
 
 #include "common/backend/backoff.h"
 #include "common/backend/pg.h"
+#include "common/backend/redis_check.h"
 #include "common/backend/redis_conn.h"
 #include "common/base/buf.h"
 
@@ -129,4 +130,44 @@ Test(backend, addresses_are_told_from_names)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		cr_assert_eq(resolve_is_numeric(rows[i].host), rows[i].numeric,
 			     "%s", rows[i].host);
+}
+
+#define INFO "# Server\r\nredis_version:7.0.15\r\n"
+#define LIMITS "normal 0 0 0 slave 268435456 67108864 60 pubsub "
+
+Test(backend, redis_settings)
+{
+	static const struct {
+		const char *info, *limits, *text, *todo;
+	} rows[] = {
+		{ INFO "role:master\r\nmaxmemory:0\r\n"
+		  "maxmemory_policy:allkeys-lru\r\n", LIMITS "33554432 8388608 60",
+		  "7.0.15, 0.3 ms", "" },
+		{ INFO "maxmemory:100\r\nmaxmemory_policy:noeviction\r\n",
+		  LIMITS "0 0 0", "7.0.15, 0.3 ms", "" },
+		/* begins like another name, ends the text */
+		{ INFO "xmaxmemory:1\r\nmaxmemory_human:1\r\nrole:slave",
+		  LIMITS "0 0 0", "it is a replica", "primary" },
+		{ INFO "maxmemory:100\r\nmaxmemory_policy:volatile-lru\r\n",
+		  LIMITS "0 0 0", "maxmemory-policy volatile-lru",
+		  "noeviction" },
+		{ INFO, LIMITS "33554431 0 0", "of 33554431 bytes",
+		  "client-output-buffer-limit" },
+		{ INFO, "normal 0 0 0", "7.0.15", "" },
+		{ INFO, NULL, "cannot be looked at", "" },
+		{ NULL, NULL, "0.3 ms; it lets nobody look", "" },
+		{ "", LIMITS "0 0 0", "unknown version", "" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct redis_verdict v;
+
+		redis_judge(rows[i].info, rows[i].limits, 300, &v);
+		cr_expect_not_null(strstr(v.text, rows[i].text), "row %zu: %s",
+				   i, v.text);
+		cr_expect_eq(v.todo[0] == '\0', rows[i].todo[0] == '\0',
+			     "row %zu: %s", i, v.todo);
+		cr_expect_not_null(strstr(v.todo, rows[i].todo), "row %zu: %s",
+				   i, v.todo);
+	}
 }

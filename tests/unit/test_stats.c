@@ -125,6 +125,35 @@ Test(stats, histograms_are_cut_at_the_bounds)
 	stats_view_close(&v);
 }
 
+/* As fine as `top` wants them. */
+Test(stats, histograms_are_cut_where_one_wants)
+{
+	int fd = stats_create();
+	struct stats_view *v;
+	int64_t bounds[69];
+	uint64_t below[69], n = 0;
+
+	cr_assert_eq(stats_attach(fd), 0);
+	v = stats_view_open(fd);
+	for (int i = 0; i < 69; i++) {
+		bounds[i] = (int64_t)(4 + i % 4) << (i / 4 + 5);
+		stats_observe(STAT_route_us, bounds[i] - 1);
+		stats_observe(STAT_route_us, bounds[i]);
+	}
+	stats_observe(STAT_store_us, 1100);
+	cr_assert(stats_view_cut(v, "route_us", bounds, 69, below, &n));
+	cr_assert_eq(n, 2 * 69);
+	for (uint64_t i = 0; i < 69; i++)
+		cr_assert_eq(below[i], 2 * i + 1, "%lu: %lu", (unsigned long)i,
+			     (unsigned long)below[i]);
+	cr_assert(stats_view_cut(v, "store_us", bounds, 69, below, &n));
+	cr_assert_eq(n, 1);
+	cr_expect(below[12] == 0 && below[13] == 1, "between 1,024 and 1,280");
+	cr_expect_not(stats_view_cut(v, "accepted", bounds, 69, below, &n));
+	cr_expect_not(stats_view_cut(v, "none", bounds, 69, below, &n));
+	stats_view_close(&v);
+}
+
 Test(stats, outlives_its_writer)
 {
 	int fd = stats_create();
