@@ -207,8 +207,10 @@ Test(listener, lent_and_taken_back)
 	say_frame(&lent, WS_TEXT, true, "4x", 2);
 	expect(&lent, "\x81\x02" "4x", 4);
 	listener_drain(listener);
+	cr_expect_not(listener_add(listener, 7, dup(STDERR_FILENO)));
 	say_frame(&own, WS_TEXT, true, "4y", 2);
 	expect(&own, "\x81\x02" "4y", 4);
+	cr_expect_not(listener_empty(listener));
 	hang_up(&own);
 	hang_up(&lent);
 	finish();
