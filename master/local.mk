@@ -1,40 +1,55 @@
 # Everything but the main functions, for the tests.
 noinst_LIBRARIES += master/libmaster.a
 master_libmaster_a_SOURCES = \
-	master/admin.c master/admin.h \
-	master/admin_http.c master/admin_http.h \
-	master/backend_rows.h \
-	master/conf_fd.c master/conf_fd.h \
-	master/control.c master/control.h \
-	master/control_rows.h \
-	master/control_socket.c master/control_socket.h \
-	master/explain.c master/explain.h \
-	master/ids_file.c master/ids_file.h \
-	master/instance.c master/instance.h \
-	master/listener.c master/listener.h \
-	master/metrics.c master/metrics.h \
+	master/commands.c \
+	master/master.c master/master.h \
+	master/members.c master/members.h \
 	master/paths.c master/paths.h \
-	master/proc_stat.c master/proc_stat.h \
-	master/query.c master/query.h \
+	master/reload.c master/reload.h \
 	master/run_dir.c master/run_dir.h \
-	master/slot.h \
-	master/status.c master/status.h \
-	master/status_line.c master/status_line.h \
-	master/supervisor.c master/supervisor.h \
-	master/tally.c master/tally.h \
-	master/tend.c
-master_libmaster_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+	master/sockets.c master/sockets.h \
+	master/control/commands_check.c master/control/commands_check.h \
+	master/control/commands_conf.c master/control/commands_conf.h \
+	master/control/commands_user.c master/control/commands_user.h \
+	master/control/commands_workers.c master/control/commands_workers.h \
+	master/control/control.c master/control/control.h \
+	master/control/control_clients.c master/control/control_clients.h \
+	master/control/control_request.c master/control/control_request.h \
+	master/control/limits.c master/control/limits.h \
+	master/control/query.c master/control/query.h \
+	master/control/sample.c master/control/sample.h \
+	master/control/taken.c master/control/taken.h \
+	master/status/explain.c master/status/explain.h \
+	master/status/metrics.c master/status/metrics.h \
+	master/status/notices.c master/status/notices.h \
+	master/status/pages.c master/status/pages.h \
+	master/status/processes.c master/status/processes.h \
+	master/status/status.c master/status/status.h \
+	master/status/status_line.c master/status/status_line.h \
+	master/status/tally.c master/status/tally.h \
+	master/status/tally_save.c \
+	master/upgrade/inheritance.c master/upgrade/inheritance.h \
+	master/upgrade/preflight.c master/upgrade/preflight.h \
+	master/upgrade/succession.c master/upgrade/succession.h \
+	master/upgrade/trial.c master/upgrade/trial.h \
+	master/upgrade/upgrade.c master/upgrade/upgrade.h \
+	master/workers/conf_fd.c master/workers/conf_fd.h \
+	master/workers/dues.c \
+	master/workers/ids_file.c master/workers/ids_file.h \
+	master/workers/instance.c master/workers/instance.h \
+	master/workers/older.c \
+	master/workers/reap.c \
+	master/workers/replace.c \
+	master/workers/replace_all.c \
+	master/workers/restart.c \
+	master/workers/saved_workers.c \
+	master/workers/slot.h \
+	master/workers/supervisor.c master/workers/supervisor.h \
+	master/workers/tend.c \
+	master/workers/worker_env.c master/workers/worker_env.h
+master_libmaster_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(SYSTEMD_CFLAGS)
 
 sbin_PROGRAMS += master/pairwire
 master_pairwire_SOURCES = master/main.c
 master_pairwire_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
-master_pairwire_LDADD = master/libmaster.a common/libconf.a common/libipc.a \
-	common/libprotocol.a $(LOOP_LIBS) $(INIH_LIBS) $(JANSSON_LIBS)
-
-bin_PROGRAMS += master/pairwirectl
-master_pairwirectl_SOURCES = \
-	master/control_rows.h \
-	master/ctl_print.c master/ctl_print.h \
-	master/pairwirectl.c
-master_pairwirectl_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
-master_pairwirectl_LDADD = master/libmaster.a $(CONF_LIBS) $(JANSSON_LIBS)
+master_pairwire_LDADD = master/libmaster.a $(SERVICE_LIBS) $(SYSTEMD_LIBS) $(JANSSON_LIBS)

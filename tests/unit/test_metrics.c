@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "master/metrics.h"
-#include "master/proc_stat.h"
+#include "common/service/proc_stat.h"
+#include "master/status/metrics.h"
 
 /* A page as another worker writes it; stays the one written. */
 static struct stats_view *new_page(void)
@@ -23,8 +23,8 @@ static struct stats_view *new_page(void)
 	return v;
 }
 
-static const struct metrics_master master = {
-	.version = "1.2\"3", .node = "a\\b\nc", .started_us = 1700000000000042,
+static const struct expo_process master = {
+	.who = "the master", .version = "1.2\"3", .node = "a\\b\nc", .started_us = 1700000000000042,
 	.cpu_us = 1500000, .rss_bytes = 4096,
 };
 
@@ -62,7 +62,7 @@ Test(metrics, of_no_worker)
 		"# HELP pairwire_workers worker slots\n"
 		"# TYPE pairwire_workers gauge\n"
 		"pairwire_workers 0\n"
-		"# HELP process_start_time_seconds start of the master, since the epoch\n"
+		"# HELP process_start_time_seconds start, since the epoch, of the master\n"
 		"# TYPE process_start_time_seconds gauge\n"
 		"process_start_time_seconds 1700000000.000042\n"
 		"# HELP process_cpu_seconds_total user and system time of the master\n"
@@ -75,6 +75,8 @@ Test(metrics, of_no_worker)
 		"# TYPE pairwire_worker_up gauge\n"
 		"# HELP pairwire_worker_restarts_total workers started in place of one that ended\n"
 		"# TYPE pairwire_worker_restarts_total counter\n"
+		"# HELP pairwire_worker_draining workers before this one whose clients have not all left\n"
+		"# TYPE pairwire_worker_draining gauge\n"
 		"# HELP pairwire_worker_cpu_seconds_total user and system time\n"
 		"# TYPE pairwire_worker_cpu_seconds_total counter\n"
 		"# HELP pairwire_worker_resident_memory_bytes resident memory\n"
@@ -97,7 +99,7 @@ Test(metrics, every_row_of_the_table)
 	struct stats_view *page = new_page();
 	char want[256], *text;
 
-	tally_add_page(&w.tally, page, true);
+	tally_add_page(&w.tally, page, TALLY_ALL);
 	text = written(&w, 1);
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		bool hist = *rows[i].kind == 'H', counter = *rows[i].kind == 'C';
@@ -121,6 +123,7 @@ Test(metrics, every_row_of_the_table)
 	has(text, "\npairwire_workers 1\n");
 	has(text, "\npairwire_worker_up{worker=\"0\"} 1\n");
 	has(text, "\npairwire_worker_restarts_total{worker=\"0\"} 3\n");
+	has(text, "\npairwire_worker_draining{worker=\"0\"} 0\n");
 	has(text, "\npairwire_worker_cpu_seconds_total{worker=\"0\"} 0.020000\n");
 	has(text, "\npairwire_worker_resident_memory_bytes{worker=\"0\"} 123\n");
 	has(text, "\npairwire_worker_heartbeat_age_seconds{worker=\"0\"} 1.005\n");
@@ -148,8 +151,8 @@ Test(metrics, a_slot_without_a_worker)
 	stats_set(STAT_cluster_online_users, 31);
 	stats_add(STAT_events_in, 6);
 	stats_observe(STAT_store_us, 100);
-	tally_add_page(&w[0].tally, live, true);
-	tally_add_page(&w[1].tally, dead, false);
+	tally_add_page(&w[0].tally, live, TALLY_ALL);
+	tally_add_page(&w[1].tally, dead, TALLY_COUNTS);
 	text = written(w, 2);
 	has(text, "\npairwire_worker_up{worker=\"1\"} 0\n");
 	has(text, "\npairwire_users{worker=\"0\"} 7\n");
@@ -180,7 +183,7 @@ Test(metrics, histograms)
 	stats_observe(STAT_store_us, 128);
 	stats_observe(STAT_store_us, 3000000);
 	stats_observe(STAT_store_us, 60000000);
-	tally_add_page(&w.tally, page, true);
+	tally_add_page(&w.tally, page, TALLY_ALL);
 	text = written(&w, 1);
 	has(text, "\npairwire_store_seconds_bucket{worker=\"0\",le=\"0.000128\"} 1\n"
 		  "pairwire_store_seconds_bucket{worker=\"0\",le=\"0.000512\"} 2\n");
@@ -226,7 +229,7 @@ Test(tally, grows_over_restarts)
 		stats_add(STAT_accepted, life);
 		stats_set(STAT_users, 10 * life);
 		stats_observe(STAT_route_us, 200);
-		tally_add_page(&shown, page, true);
+		tally_add_page(&shown, page, TALLY_ALL);
 		tally_add(&shown, &ended);
 		cr_expect_eq(tally_value(&shown, "accepted"), last + life);
 		last = tally_value(&shown, "accepted");
@@ -237,14 +240,14 @@ Test(tally, grows_over_restarts)
 		cr_expect_eq(below(&shown, 0), 0);
 		cr_expect_eq(below(&shown, 1), life);
 		tally_free(&shown);
-		tally_add_page(&ended, page, false);
+		tally_add_page(&ended, page, TALLY_COUNTS);
 		stats_view_close(&page);
 	}
 	cr_expect_eq(tally_value(&ended, "accepted"), 6);
 	cr_expect_null(tally_find(&ended, "users", 0));
 	tally_free(&ended);
 	cr_expect_null(tally_find(&ended, "accepted", 0));
-	tally_add_page(&shown, NULL, true);
+	tally_add_page(&shown, NULL, TALLY_ALL);
 	cr_expect_eq(shown.n, 0);
 }
 
