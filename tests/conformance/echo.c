@@ -38,9 +38,9 @@ static struct listener_conf listener_conf(const struct echo_options *o,
 {
 	return (struct listener_conf){
 		.path = o->engine ? "/engine.io/" : "/socket.io/",
-		.head_timeout_ms = 5000,
-		.body_timeout_ms = 5000,
-		.keepalive_timeout_ms = 5000,
+		.head_timeout_ms = o->head_timeout_ms,
+		.body_timeout_ms = 60000,
+		.keepalive_timeout_ms = 60000,
 		.max_payload = o->eio.max_payload,
 		.connections_max = o->connections_max,
 		.instance = w->instance,
@@ -98,6 +98,7 @@ static const char help[] =
 	"  --ping-timeout MS      (200)\n"
 	"  --connect-timeout MS   until a namespace is joined (1000)\n"
 	"  --upgrade-timeout MS   (10000)\n"
+	"  --head-timeout MS      of a request (60000)\n"
 	"  --max-payload BYTES    (1000000)\n"
 	"  --outbox-limit BYTES   (4194304)\n"
 	"  --connections-max N    of a worker\n"
@@ -138,6 +139,7 @@ static const struct option names[] = {
 	{ "ping-timeout", required_argument, NULL, 't' },
 	{ "connect-timeout", required_argument, NULL, 'c' },
 	{ "upgrade-timeout", required_argument, NULL, 'u' },
+	{ "head-timeout", required_argument, NULL, 'e' },
 	{ "max-payload", required_argument, NULL, 'm' },
 	{ "outbox-limit", required_argument, NULL, 'o' },
 	{ "connections-max", required_argument, NULL, 'n' },
@@ -152,6 +154,7 @@ static const struct option names[] = {
 static const struct echo_options defaults = {
 	.port = 3000,
 	.workers = 1,
+	.head_timeout_ms = 60000,
 	.eio = {
 		.ping_interval_ms = 300, .ping_timeout_ms = 200,
 		.connect_timeout_ms = 1000, .upgrade_timeout_ms = 10000,
@@ -172,6 +175,7 @@ int main(int argc, char **argv)
 		case 'i': o.eio.ping_interval_ms = number(optarg); break;
 		case 't': o.eio.ping_timeout_ms = number(optarg); break;
 		case 'c': o.eio.connect_timeout_ms = number(optarg); break;
+		case 'e': o.head_timeout_ms = number(optarg); break;
 		case 'u': o.eio.upgrade_timeout_ms = number(optarg); break;
 		case 'm': o.eio.max_payload = number(optarg); break;
 		case 'o': o.eio.outbox_limit = number(optarg); break;

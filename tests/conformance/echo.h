@@ -13,6 +13,7 @@ struct echo_options {
 	unsigned port;
 	unsigned workers;
 	unsigned connections_max;
+	unsigned head_timeout_ms;
 	struct eio_conf eio;
 	bool engine;		/* Engine.IO alone */
 	bool deflate;

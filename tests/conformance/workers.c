@@ -125,8 +125,14 @@ static bool watch(const struct echo_worker *all, unsigned n,
 {
 	bool good = true;
 	int got, status;
+	siginfo_t ended;
 
-	sigwait(ends, &got);
+	do {	/* SIGCHLD also tells of one that is stopped */
+		ended.si_pid = 0;
+		sigwait(ends, &got);
+	} while (got == SIGCHLD &&
+		 waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+		 ended.si_pid == 0);
 	for (unsigned i = 0; i < n; i++)
 		kill(all[i].pid, SIGTERM);
 	for (unsigned i = 0; i < n; i++) {
@@ -138,9 +144,12 @@ static bool watch(const struct echo_worker *all, unsigned n,
 
 static int run_many(const struct echo_options *o, struct echo_worker *all)
 {
+	/* one that is stopped has not ended */
+	struct sigaction chld = { .sa_handler = SIG_DFL, .sa_flags = SA_NOCLDSTOP };
 	sigset_t ends, before;
 	bool good;
 
+	sigaction(SIGCHLD, &chld, NULL);
 	sigemptyset(&ends);
 	sigaddset(&ends, SIGTERM);
 	sigaddset(&ends, SIGINT);

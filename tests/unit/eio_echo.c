@@ -41,7 +41,10 @@ struct eio_ops eio_echo_begin(void)
 {
 	eio_echo_end();
 	echoed = (struct eio_echo){ 0 };
-	return (struct eio_ops){ opened, message, confirmed, closed, NULL };
+	return (struct eio_ops){
+		.opened = opened, .message = message,
+		.confirmed = confirmed, .closed = closed,
+	};
 }
 
 void eio_echo_end(void)

@@ -118,7 +118,7 @@ void run_turn(struct loop *l)
 
 bool run_until(struct loop *l, bool (*cond)(void *arg), void *arg)
 {
-	return run(l, cond, arg, 5000);
+	return run(l, cond, arg, 60000);
 }
 
 void run_for(struct loop *l, int64_t ms)

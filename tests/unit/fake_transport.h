@@ -28,7 +28,7 @@ const char *fake_transport_take(struct fake_transport *f);
 
 /* One turn: what is due now and what was deferred. */
 void run_turn(struct loop *l);
-/* Turns until cond(arg), at most 5 s; whether it became true. */
+/* Turns until cond(arg), at most a minute; whether it became true. */
 bool run_until(struct loop *l, bool (*cond)(void *arg), void *arg);
 /* Turns for that long. */
 void run_for(struct loop *l, int64_t ms);

@@ -46,7 +46,10 @@ const struct eio_conf slow_conf = {
 
 struct eio_session *start(const struct eio_conf *c)
 {
-	struct eio_ops ops = { opened, message, confirmed, closed, &app };
+	struct eio_ops ops = {
+		.opened = opened, .message = message,
+		.confirmed = confirmed, .closed = closed, .arg = &app,
+	};
 	struct eio_session *s;
 
 	loop = loop_new();

@@ -123,6 +123,56 @@ Test(conn, sessions_are_opened_at_home)
 	wire_finish();
 }
 
+/* It came for a session, and stays for that; for all else there is a worker that
+ * stays. */
+Test(conn, draining_with_hand_over)
+{
+	static const char open[] = "GET /socket.io/?EIO=4&transport=polling "
+				   "HTTP/1.1\r\nHost: x\r\n\r\n";
+	struct wire_conf conf = { .hand_over = true };
+	char other[SESSION_ID_LEN + 1];
+	const char *sid, *head, *body;
+	struct client c, home;
+	struct buf b = { 0 };
+
+	session_id_make(9, other);
+	wire_start(&conf);
+	home = dial();
+	sid = handshake(&home);
+	conns_drain(&wire.conns);
+	buf_adds(&b, post_head(sid, "Content-Length: 6\r\n"));
+	buf_adds(&b, "4hello");
+	adopt(&c, &b, CONN_OWNER_HERE);
+	cr_assert_eq(answer(&c, &head, &body), 200);
+	cr_assert_null(strstr(head, "Connection: close\r\n"));
+	say_poll(&c, sid);
+	cr_assert_eq(answer(&c, &head, &body), 200);
+	cr_assert_str_eq(body, "4hello");
+	cr_assert_null(strstr(head, "Connection: close\r\n"));
+	say_text(&c, open);
+	WAIT_FOR(wire.given_fd != 0);
+	cr_assert_eq(wire.owner, 7);
+	close(wire.given_fd);
+	wire.given_fd = 0;
+	hang_up(&c);
+	buf_clear(&b);
+	adopt(&c, &b, CONN_OWNER_HERE);
+	say_text(&c, HEALTH);
+	cr_assert_eq(answer(&c, &head, &body), 200);
+	cr_assert_not_null(strstr(head, "Connection: close\r\n"));
+	expect_eof(&c);
+	hang_up(&c);
+	/* our own, given to another, has its home there from now on */
+	say_poll(&home, other);
+	WAIT_FOR(wire.given_fd != 0);
+	cr_assert_eq(wire.home, 9);
+	close(wire.given_fd);
+	wire.given_fd = 0;
+	hang_up(&home);
+	buf_free(&b);
+	wire_finish();
+}
+
 Test(conn, given_back)
 {
 	struct wire_conf conf = { .hand_over = true };

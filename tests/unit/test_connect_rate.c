@@ -50,6 +50,23 @@ Test(connect_rate, burst_then_rate)
 	cr_assert_null(r);
 }
 
+Test(connect_rate, another_limit)
+{
+	struct rate_conf slow = rate_conf(1, 1), fast = rate_conf(100, 2);
+	struct connect_rate *r = connect_rate_new(&slow);
+	struct net_addr a = v4(1);
+	unsigned wait = 0;
+
+	cr_assert(connect_rate_take(r, &a, SECOND, &wait));
+	connect_rate_set_conf(r, &slow);
+	cr_assert(!connect_rate_take(r, &a, SECOND, &wait));
+	connect_rate_set_conf(r, &fast);
+	cr_assert(connect_rate_take(r, &a, SECOND, &wait));
+	cr_assert(connect_rate_take(r, &a, SECOND, &wait));
+	cr_assert(!connect_rate_take(r, &a, SECOND, &wait));
+	connect_rate_free(&r);
+}
+
 Test(connect_rate, slow_rates_say_how_long)
 {
 	struct rate_conf c = { .interval_us = 10 * SECOND, .burst_us = 0 };

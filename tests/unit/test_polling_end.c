@@ -13,12 +13,8 @@ static const struct wire_conf defaults;
 Test(polling, the_client_says_goodbye)
 {
 	struct client get, post;
-	const char *sid;
+	const char *sid = pair_start(&get, &post);
 
-	wire_start(&defaults);
-	get = dial();
-	post = dial();
-	sid = handshake(&get);
 	say_poll(&get, sid);
 	expect_silence(&get);
 	say_post(&post, sid, "1");
@@ -34,21 +30,15 @@ Test(polling, the_client_says_goodbye)
 	say_post(&post, sid, "4last\x1e" "1");
 	expect_answer(&post, 200, "ok");
 	expect_gone(sid);
-	hang_up(&get);
-	hang_up(&post);
-	wire_finish();
+	pair_finish(&get, &post);
 }
 
 /* On two connections the POST may be first. */
 Test(polling, a_goodbye_overtakes_the_poll)
 {
 	struct client get, post;
-	const char *sid;
+	const char *sid = pair_start(&get, &post);
 
-	wire_start(&defaults);
-	get = dial();
-	post = dial();
-	sid = handshake(&get);
 	say_post(&post, sid, "1");
 	expect_silence(&post);
 	cr_assert_eq(echoed.closes, 0);
@@ -63,21 +53,15 @@ Test(polling, a_goodbye_overtakes_the_poll)
 	say_post(&post, sid, "4x");
 	expect_answer(&post, 200, "ok");
 	expect_answer(&get, 200, "4x");
-	hang_up(&get);
-	hang_up(&post);
-	wire_finish();
+	pair_finish(&get, &post);
 }
 
 /* Whoever says goodbye and is gone while we wait has said it. */
 Test(polling, a_goodbye_and_gone)
 {
 	struct client get, post;
-	const char *sid;
+	const char *sid = pair_start(&get, &post);
 
-	wire_start(&defaults);
-	get = dial();
-	post = dial();
-	sid = handshake(&get);
 	say_post(&post, sid, "1");
 	hang_up(&post);
 	WAIT_FOR(echoed.closes == 1);
@@ -100,9 +84,7 @@ Test(polling, a_goodbye_and_gone)
 	expect_answer(&get, 400, "");
 	expect_eof(&post);
 	expect_gone(sid);
-	hang_up(&get);
-	hang_up(&post);
-	wire_finish();
+	pair_finish(&get, &post);
 }
 
 Test(polling, the_server_says_goodbye)
@@ -170,18 +152,9 @@ Test(polling, the_server_closes_while_a_post_comes)
 {
 	for (int i = 0; i < 2; i++) {
 		struct client get, post;
-		char text[200];
-		const char *sid;
+		const char *sid = pair_start(&get, &post);
 
-		wire_start(&defaults);
-		get = dial();
-		post = dial();
-		sid = handshake(&get);
-		snprintf(text, sizeof(text),
-			 "POST /socket.io/?EIO=4&transport=polling&sid=%s "
-			 "HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n4he",
-			 sid);
-		say_text(&post, text);
+		say_half_post(&post, sid);
 		expect_silence(&post);
 		eio_session_close(echoed.latest, i == 0 ? CLOSE_SERVER
 						      : CLOSE_PING_TIMEOUT);
@@ -192,9 +165,7 @@ Test(polling, the_server_closes_while_a_post_comes)
 		else
 			expect_eof(&post);
 		cr_assert_eq(echoed.got.len, 0);
-		hang_up(&get);
-		hang_up(&post);
-		wire_finish();
+		pair_finish(&get, &post);
 	}
 }
 

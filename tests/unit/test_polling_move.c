@@ -11,8 +11,6 @@
 
 #define BAD "{\"code\":3,\"message\":\"Bad request\"}"
 
-static const struct wire_conf defaults;
-
 static struct client dial_websocket(const char *sid)
 {
 	struct client c = dial();
@@ -53,12 +51,8 @@ static void expect_frame(struct client *c, const char *text)
 Test(polling, moves_to_a_websocket)
 {
 	struct client get, post, sock;
-	const char *sid;
+	const char *sid = pair_start(&get, &post);
 
-	wire_start(&defaults);
-	get = dial();
-	post = dial();
-	sid = handshake(&get);
 	say_poll(&get, sid);
 	sock = dial_websocket(sid);
 	expect_silence(&get);
@@ -95,18 +89,10 @@ Test(polling, moves_to_a_websocket)
 Test(polling, requests_in_the_way_of_a_move)
 {
 	struct client get, post, sock;
-	char text[200];
-	const char *sid;
+	const char *sid = pair_start(&get, &post);
 
-	wire_start(&defaults);
-	get = dial();
-	post = dial();
-	sid = handshake(&get);
 	say_poll(&get, sid);
-	snprintf(text, sizeof(text),
-		 "POST /socket.io/?EIO=4&transport=polling&sid=%s HTTP/1.1\r\n"
-		 "Host: x\r\nContent-Length: 5\r\n\r\n4he", sid);
-	say_text(&post, text);
+	say_half_post(&post, sid);
 	sock = dial_websocket(sid);
 	expect_silence(&post);
 	say_frame(&sock, "5");

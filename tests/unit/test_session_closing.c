@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "common/base/base.h"
 #include "common/ipc/stats.h"
 #include "tests/unit/one_session.h"
 
@@ -107,7 +108,7 @@ Test(closing, not_joined_in_time)
 	struct eio_conf c = slow_conf;
 	struct eio_session *s;
 
-	c.connect_timeout_ms = 20;
+	c.connect_timeout_ms = 300;
 	start(&c);
 	cr_assert(run_until(loop, has_closed, NULL));
 	cr_assert_eq(app.why, CLOSE_PROTOCOL);
@@ -116,9 +117,39 @@ Test(closing, not_joined_in_time)
 	app = (struct one_app){ 0 };
 	s = start(&c);
 	eio_session_joined(s);
-	run_for(loop, 60);
+	run_for(loop, 400);
 	cr_assert_eq(app.closes, 0);
 	finish();
+}
+
+/* What they were told at their opening stays; the rest counts for those that are
+ * there as well. */
+Test(closing, by_another_configuration)
+{
+	static const struct {
+		unsigned connect_ms;
+		size_t outbox;
+		enum close_reason why;
+	} table[] = {
+		{ 20, 1000, CLOSE_PROTOCOL },
+		{ 60000, 10, CLOSE_OUTBOX },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		struct eio_conf c = slow_conf;
+		struct eio_session *s = start(&c);
+
+		app.closes = 0;
+		c.connect_timeout_ms = table[i].connect_ms;
+		c.outbox_limit = table[i].outbox;
+		c.ping_interval_ms = c.ping_timeout_ms = 1;
+		eio_sessions_set_conf(sessions, &c);
+		fake.blocked = true;
+		cr_assert(send_text(s, "4twelve bytes"));
+		cr_assert(run_until(loop, has_closed, NULL));
+		cr_assert_eq(app.why, table[i].why);
+		finish();
+	}
 }
 
 Test(closing, all)
@@ -140,6 +171,71 @@ Test(closing, all)
 		fake_transport_free(&more[i]);
 	}
 	finish();
+}
+
+static struct eio_session *waits_for_answer;
+
+static bool busy(void *up)
+{
+	return up == waits_for_answer;
+}
+
+static void *opened_itself(void *arg, struct eio_session *s)
+{
+	(void)arg;
+	return s;
+}
+
+static void closed_itself(void *up, enum close_reason why)
+{
+	(void)up;
+	(void)why;
+	app.closes++;
+}
+
+static void confirmed_itself(void *up, uint32_t mark)
+{
+	(void)up;
+	(void)mark;
+}
+
+/* First those who are owed nothing and were not just asked for a pong. */
+Test(closing, some)
+{
+	struct eio_ops ops = { .opened = opened_itself,
+			       .confirmed = confirmed_itself,
+			       .closed = closed_itself, .busy = busy };
+	struct fake_transport t[6];
+	struct eio_session *s[6];
+
+	loop = loop_new();
+	sessions = eio_sessions_new(loop, &slow_conf, &ops);
+	for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
+		fake_transport_init(&t[i], false);
+		s[i] = eio_session_open(sessions, &t[i].t);
+	}
+	waits_for_answer = s[1];
+	(void)eio_session_mark(s[0]);	/* pinged */
+	run_turn(loop);
+	eio_sessions_close_some(sessions, 0, CLOSE_SERVER);
+	cr_assert_eq(eio_sessions_count(sessions), 6);
+	eio_sessions_close_some(sessions, 3, CLOSE_SERVER);
+	run_turn(loop);
+	cr_assert(t[2].closed && t[3].closed && t[4].closed);
+	eio_sessions_close_some(sessions, 2, CLOSE_SERVER);
+	run_turn(loop);
+	cr_assert(t[0].closed && t[5].closed);
+	eio_sessions_close_some(sessions, 1, CLOSE_SERVER);
+	run_turn(loop);
+	cr_assert_eq(app.closes, 5);
+	waits_for_answer = NULL;
+	eio_sessions_close_some(sessions, 100, CLOSE_SERVER);
+	run_turn(loop);
+	cr_assert_eq(app.closes, 6);
+	eio_sessions_free(&sessions);
+	for (size_t i = 0; i < ARRAY_SIZE(t); i++)
+		fake_transport_free(&t[i]);
+	loop_free(&loop);
 }
 
 Test(closing, free_closes_what_is_left)

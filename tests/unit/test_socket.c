@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/clock.h"
 #include "common/base/mem.h"
 
 static const struct transcript connects[] = {
@@ -282,6 +283,58 @@ Test(socket, refused_later)
 	run_turn(loop);
 	expect("out", "44{\"message\":\"late\"}\n", fake_transport_take(&fake));
 	cr_assert_not(fake.closed);
+	finish();
+}
+
+/* Not even by the others of the same message is more work made. */
+Test(socket, refused_again_and_again)
+{
+	struct buf out = { 0 }, calls = { 0 };
+
+	start();
+	for (int i = 0; i < SIO_REFUSALS_MAX - 1; i++) {
+		buf_adds(&out, "44{\"message\":\"no \\\"entry\\\"\"}\n");
+		buf_adds(&calls, "connect root 1\n");
+		feed("40{\"do\":\"refuse\"}");
+		run_turn(loop);
+	}
+	expect("out", buf_str(&out), fake_transport_take(&fake));
+	cr_assert_not(fake.closed);
+	feed("40{\"do\":\"refuse\"}\n40{\"do\":\"refuse\"}\n40");
+	run_turn(loop);
+	cr_assert(fake.closed);
+	cr_assert_eq(fake.why, CLOSE_PROTOCOL);
+	buf_adds(&calls, "connect root 1\n");
+	expect("calls", buf_str(&calls), buf_str(&said));
+	buf_free(&out);
+	buf_free(&calls);
+	finish();
+}
+
+/* Nor by who is let in and leaves; as many as are allowed may do so in each second. */
+Test(socket, connects_and_leaves_again_and_again)
+{
+	struct buf some = { 0 }, many = { 0 };
+
+	for (int i = 0; i < SIO_CONNECTS_MAX / 2; i++)
+		buf_adds(&some, "40\n41\n40{\"do\":\"later\"}\n41\n");
+	for (int i = 0; i < 1000; i++)
+		buf_adds(&many, "40\n41\n");
+	start();
+	for (int i = 0; i < 2; i++) {
+		run_for(loop, 1001 - clock_mono_ms() % 1000);
+		feed(buf_str(&some));
+		run_turn(loop);
+		cr_assert_not(fake.closed);
+	}
+	buf_clear(&said);
+	feed(buf_str(&many));
+	run_turn(loop);
+	cr_assert(fake.closed);
+	cr_assert_eq(fake.why, CLOSE_PROTOCOL);
+	cr_expect_lt(said.len, 500 * strlen("connect root 0\ndisconnected client\n"));
+	buf_free(&some);
+	buf_free(&many);
 	finish();
 }
 

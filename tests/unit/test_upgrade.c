@@ -62,7 +62,10 @@ static const struct eio_conf slow_conf = {
 /* On polling, its open packet taken, no poll waiting. */
 static void start(const struct eio_conf *c)
 {
-	struct eio_ops ops = { opened, message, confirmed, closed, &app };
+	struct eio_ops ops = {
+		.opened = opened, .message = message,
+		.confirmed = confirmed, .closed = closed, .arg = &app,
+	};
 
 	app = (struct app){ 0 };
 	sent = 0;
@@ -322,7 +325,7 @@ Test(upgrade, must_end_in_time)
 {
 	struct eio_conf c = slow_conf;
 
-	c.upgrade_timeout_ms = 30;
+	c.upgrade_timeout_ms = 300;
 	start(&c);
 	step('w');
 	step('p');
@@ -337,7 +340,7 @@ Test(upgrade, must_end_in_time)
 	start(&c);
 	step('w');
 	step('u');
-	run_for(loop, 60);
+	run_for(loop, 400);
 	cr_assert_not(ws.closed);
 	cr_assert_eq(app.closes, 0);
 	finish();
@@ -354,7 +357,7 @@ Test(upgrade, pong_deadline_goes_on)
 {
 	struct eio_conf c = slow_conf;
 
-	c.ping_timeout_ms = 40;
+	c.ping_timeout_ms = 500;
 	start(&c);
 	step('g');
 	step('m');

@@ -58,7 +58,7 @@ tests_unit_test_clients_LDADD = $(TRANSPORT_TEST_LIBS)
 TESTS += tests/unit/test_clients
 
 check_PROGRAMS += tests/unit/test_handover
-tests_unit_test_handover_SOURCES = tests/unit/test_handover.c \
+tests_unit_test_handover_SOURCES = tests/unit/test_handover.c tests/unit/handover_ends.h \
 	tests/unit/fake_transport.c tests/unit/fake_transport.h
 tests_unit_test_handover_CFLAGS = $(TEST_CFLAGS)
 tests_unit_test_handover_LDADD = $(TRANSPORT_TEST_LIBS)
@@ -90,6 +90,7 @@ TESTS += tests/unit/test_polling
 
 check_PROGRAMS += tests/unit/test_conn
 tests_unit_test_conn_SOURCES = tests/unit/test_conn.c \
+	tests/unit/test_conn_end.c \
 	tests/unit/test_conn_handover.c \
 	tests/unit/fake_transport.c tests/unit/fake_transport.h \
 	tests/unit/eio_echo.c tests/unit/eio_echo.h \

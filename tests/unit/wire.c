@@ -13,6 +13,7 @@
 
 #include "common/base/clock.h"
 #include "common/ipc/stats.h"
+#include "worker/transport/handover.h"
 #include "worker/transport/ws.h"
 
 struct wire wire;
@@ -21,8 +22,8 @@ static void hand_over(void *arg, uint32_t owner, int fd,
 		      const struct conn_origin *from, struct slice read)
 {
 	(void)arg;
-	(void)from;
 	wire.owner = owner;
+	wire.home = from->home;
 	wire.given_fd = fd;
 	buf_clear(&wire.given);
 	buf_add(&wire.given, read.p, read.n);
@@ -39,7 +40,7 @@ void wire_start(const struct wire_conf *c)
 	struct eio_conf eio = {
 		.instance = 1, .ping_interval_ms = ms(c->ping_interval),
 		.ping_timeout_ms = ms(c->ping_timeout),
-		.connect_timeout_ms = 60000, .upgrade_timeout_ms = 60000,
+		.connect_timeout_ms = 600000, .upgrade_timeout_ms = 600000,
 		.max_payload = max, .outbox_limit = 64 << 20,
 	};
 	struct eio_ops ops = eio_echo_begin();
@@ -157,7 +158,7 @@ static size_t whole_answer(struct client *c, size_t *head_out)
 unsigned answer(struct client *c, const char **head_out, const char **body_out)
 {
 	static struct buf head, body;
-	int64_t until = clock_mono_ms() + 5000;
+	int64_t until = clock_mono_ms() + 60000;
 	size_t n, head_n;
 
 	while ((n = whole_answer(c, &head_n)) == 0) {
@@ -243,6 +244,29 @@ const char *handshake(struct client *c)
 	cr_assert_eq(answer(c, &head, &body), 200);
 	cr_assert_eq(sscanf(body, "0{\"sid\":\"%20[^\"]\"", sid), 1, "%s", body);
 	return sid;
+}
+
+void say_half_post(struct client *c, const char *sid)
+{
+	say_text(c, post_head(sid, "Content-Length: 5\r\n"));
+	say_text(c, "4he");
+}
+
+const char *pair_start(struct client *get_out, struct client *post_out)
+{
+	static const struct wire_conf defaults;
+
+	wire_start(&defaults);
+	*get_out = dial();
+	*post_out = dial();
+	return handshake(get_out);
+}
+
+void pair_finish(struct client *get, struct client *post)
+{
+	hang_up(get);
+	hang_up(post);
+	wire_finish();
 }
 
 void send_from_server(const char *packet)

@@ -23,7 +23,7 @@ struct wire {
 	struct conns conns;
 	int listening;
 	/* handed over */
-	uint32_t owner;
+	uint32_t owner, home;
 	int given_fd;
 	struct buf given;
 };
@@ -58,7 +58,7 @@ void expect_silence(struct client *c);
 /* Until cond() or the test's deadline. */
 #define WAIT_FOR(expr)                                                        \
 	do {                                                                  \
-		int64_t until_ = clock_mono_ms() + 5000;                      \
+		int64_t until_ = clock_mono_ms() + 60000;                     \
 		while (!(expr) && clock_mono_ms() < until_)                   \
 			run_turn(wire.loop);                                  \
 		cr_assert((expr), "%s did not come true", #expr);             \
@@ -71,6 +71,14 @@ void say_post(struct client *c, const char *sid, const char *body);
 void say_poll(struct client *c, const char *sid);
 /* Handshake on c: the sid, valid until the next call but three. */
 const char *handshake(struct client *c);
+
+/* A POST of five bytes, of which three come: "4he". */
+void say_half_post(struct client *c, const char *sid);
+
+/* wire_start() with all defaults, two connections, a handshake on the first: the
+ * sid; and their end. */
+const char *pair_start(struct client *get_out, struct client *post_out);
+void pair_finish(struct client *get, struct client *post);
 
 /* Sent to the client of the latest session. */
 void send_from_server(const char *packet);

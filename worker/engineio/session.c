@@ -256,6 +256,15 @@ void eio_sessions_free(struct eio_sessions **ssp)
 	*ssp = NULL;
 }
 
+void eio_sessions_set_conf(struct eio_sessions *ss, const struct eio_conf *c)
+{
+	ss->conf.connect_timeout_ms = c->connect_timeout_ms;
+	ss->conf.upgrade_timeout_ms = c->upgrade_timeout_ms;
+	ss->conf.outbox_limit = c->outbox_limit;
+	deadlines_set_length(&ss->joins, c->connect_timeout_ms);
+	deadlines_set_length(&ss->upgrades, c->upgrade_timeout_ms);
+}
+
 size_t eio_sessions_count(const struct eio_sessions *ss)
 {
 	return ss->by_sid.count;
@@ -283,6 +292,36 @@ static void close_one(struct map_node *node, void *arg)
 void eio_sessions_close_all(struct eio_sessions *ss, enum close_reason why)
 {
 	map_each(&ss->by_sid, close_one, &why);
+}
+
+/* Of those in the queue; gives how many. */
+static size_t close_queued(struct eio_sessions *ss, struct deadlines *q,
+			   size_t n, enum close_reason why)
+{
+	struct list *pos, *tmp;
+	size_t closed = 0;
+
+	LIST_FOREACH_SAFE(pos, tmp, &q->queue) {
+		struct eio_session *s = CONTAINER_OF(
+			LIST_ENTRY(pos, struct deadline, node),
+			struct eio_session, heartbeat);
+
+		if (closed == n)
+			break;
+		if (ss->ops.busy != NULL && ss->ops.busy(s->up))
+			continue;
+		eio_session_close(s, why);
+		closed++;
+	}
+	return closed;
+}
+
+/* Each open session's heartbeat is in one of the two queues. */
+void eio_sessions_close_some(struct eio_sessions *ss, size_t n,
+			     enum close_reason why)
+{
+	n -= close_queued(ss, &ss->intervals, n, why);
+	close_queued(ss, &ss->timeouts, n, why);
 }
 
 struct eio_session *eio_session_open(struct eio_sessions *ss, struct transport *t)

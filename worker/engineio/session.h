@@ -35,6 +35,9 @@ struct eio_ops {
 	void (*message)(void *up, struct slice data, bool binary);
 	/* A pong proved that the client read everything up to this mark. */
 	void (*confirmed)(void *up, uint32_t mark);
+	/* The client asked for something, and has no answer yet. NULL: it never
+	 * does. */
+	bool (*busy)(void *up);
 	/* Last call for this session, at the end of the loop's turn. */
 	void (*closed)(void *up, enum close_reason why);
 	void *arg;
@@ -52,12 +55,20 @@ struct eio_sessions *eio_sessions_new(struct loop *l, const struct eio_conf *c,
 				      const struct eio_ops *ops);
 /* Closes what is left (CLOSE_SERVER), at once. Not from within a callback. */
 void eio_sessions_free(struct eio_sessions **ss);
+/* Other values from now on, also for sessions that are there: connect_timeout_ms,
+ * upgrade_timeout_ms, outbox_limit. The rest of c does not count: clients were
+ * told. */
+void eio_sessions_set_conf(struct eio_sessions *ss, const struct eio_conf *c);
 /* Open ones. */
 size_t eio_sessions_count(const struct eio_sessions *ss);
 /* NULL when there is none (any more). */
 struct eio_session *eio_sessions_find(struct eio_sessions *ss, struct slice sid);
 /* Closes every session. */
 void eio_sessions_close_all(struct eio_sessions *ss, enum close_reason why);
+/* Closes n of those to whom nothing is owed (busy()): first whose client
+ * answered its last ping, and which will be asked next. */
+void eio_sessions_close_some(struct eio_sessions *ss, size_t n,
+			     enum close_reason why);
 
 /* --- for transports --- */
 /* Handshake done on t: makes the session, queues the open packet. */

@@ -153,7 +153,7 @@ void upgrade_step(struct eio_session *s)
 	struct upgrade *u = s->upgrade;
 
 	if (u->failed) {
-		log_debug("session %u: stays on %s reason=%s", s->serial,
+		log_debug("session %u: stays on %s reason=\"%s\"", s->serial,
 			  s->transport->ops->name, close_reason_name(u->why));
 		close_candidate(u, u->why);
 		end(s);

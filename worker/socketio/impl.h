@@ -26,6 +26,9 @@ struct sio_conn {
 	struct eio_session *session;
 	struct list sockets;
 	struct sio_assembly *assembly;	/* attachments are awaited */
+	unsigned refused;	/* CONNECTs, by the application */
+	unsigned connects;	/* in this second of clock_mono_ms() */
+	uint32_t second;
 };
 
 struct sio_socket {

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/clock.h"
 #include "worker/socketio/json_text.h"
 
 static bool too_large(const struct sio_nsp *nsp, const struct sio_packet *p)
@@ -36,6 +37,16 @@ static void connect_socket(struct sio_conn *c, struct sio_nsp *nsp,
 	nsp->ops.connect(nsp->ops.arg, k, &from);	/* k may be gone now */
 }
 
+static bool too_many(struct sio_conn *c)
+{
+	uint32_t second = (uint32_t)(clock_mono_ms() / 1000);
+
+	if (second != c->second)
+		c->connects = 0;
+	c->second = second;
+	return ++c->connects > SIO_CONNECTS_MAX;
+}
+
 static void got_connect(struct sio_conn *c, const struct sio_packet *p)
 {
 	struct sio_nsp *nsp = sio_nsp_find(c->sv, p->nsp);
@@ -51,6 +62,10 @@ static void got_connect(struct sio_conn *c, const struct sio_packet *p)
 	}
 	if (too_large(nsp, p)) {
 		sio_protocol_error(c, "CONNECT payload's size");
+		return;
+	}
+	if (too_many(c)) {
+		sio_protocol_error(c, "CONNECT again and again");
 		return;
 	}
 	auth = p->json.n != 0 ? json_text_load(p->json) : json_object();

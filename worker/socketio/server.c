@@ -35,8 +35,13 @@ void sio_server_free(struct sio_server **svp)
 void sio_server_namespace(struct sio_server *sv, const char *name,
 			  const struct sio_ops *ops)
 {
-	struct sio_nsp *nsp = mem_zalloc(sizeof(*nsp));
+	struct sio_nsp *nsp = sio_nsp_find(sv, slice_of(name));
 
+	if (nsp != NULL) {
+		nsp->ops = *ops;
+		return;
+	}
+	nsp = mem_zalloc(sizeof(*nsp));
 	nsp->name.p = mem_strdup(name);
 	nsp->name.n = strlen(name);
 	nsp->ops = *ops;
@@ -94,6 +99,20 @@ static void on_confirmed(void *up, uint32_t mark)
 	}
 }
 
+static bool on_busy(void *up)
+{
+	struct sio_conn *c = up;
+	struct list *pos, *tmp;
+
+	LIST_FOREACH_SAFE(pos, tmp, &c->sockets) {
+		struct sio_socket *k = LIST_ENTRY(pos, struct sio_socket, node);
+
+		if (k->nsp->ops.busy != NULL && k->nsp->ops.busy(k->up, k))
+			return true;
+	}
+	return false;
+}
+
 static void on_closed(void *up, enum close_reason why)
 {
 	struct sio_conn *c = up;
@@ -115,6 +134,7 @@ struct eio_ops sio_server_eio_ops(struct sio_server *sv)
 		.opened = on_opened,
 		.message = on_message,
 		.confirmed = on_confirmed,
+		.busy = on_busy,
 		.closed = on_closed,
 		.arg = sv,
 	};

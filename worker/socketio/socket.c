@@ -128,8 +128,12 @@ void sio_refuse(struct sio_socket *k, const char *message)
 void sio_refuse_data(struct sio_socket *k, const char *message,
 		     const char *json)
 {
-	sio_send_error(k->conn, k->nsp->name, message, json);
+	struct sio_conn *c = k->conn;
+
+	sio_send_error(c, k->nsp->name, message, json);
 	sio_socket_free(k);
+	if (++c->refused == SIO_REFUSALS_MAX)
+		sio_protocol_error(c, "CONNECT refused again and again");
 }
 
 bool sio_send(struct sio_socket *k, struct slice frame)

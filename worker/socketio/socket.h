@@ -55,6 +55,8 @@ struct sio_ops {
 	 * application that asks for none. */
 	void (*acked)(void *up, struct sio_socket *k, const struct sio_event *e);
 	void (*confirmed)(void *up, struct sio_socket *k, uint32_t mark);
+	/* eio_ops.busy; NULL: it never is. */
+	bool (*busy)(void *up, struct sio_socket *k);
 	/* Last call for this socket; also for one that was never accepted
 	 * (up NULL then, unless attached). */
 	void (*disconnected)(void *up, struct sio_socket *k, enum close_reason why);
@@ -71,7 +73,8 @@ struct sio_ops {
 
 struct sio_server *sio_server_new(uint32_t instance);
 void sio_server_free(struct sio_server **sv);
-/* name "/", "/custom". Unknown namespaces are refused ("Invalid namespace"). */
+/* name "/", "/custom". Unknown namespaces are refused ("Invalid namespace"). Again:
+ * other ops. */
 void sio_server_namespace(struct sio_server *sv, const char *name,
 			  const struct sio_ops *ops);
 /* What the Engine.IO sessions are given. */
@@ -89,8 +92,14 @@ int sio_restore(struct sio_socket *k, const char *sid) MUST_CHECK;
  * pid: the client comes back with it (at most SIO_PID_MAX bytes), and with the
  * last string argument of the last event as its offset; NULL: no recovery. */
 void sio_accept(struct sio_socket *k, const char *pid);
+/* A token costs 80 us to check, and a message holds thousands of CONNECTs: with
+ * more than this many within a second, whoever leaves in between, the connection is
+ * closed before connect() is called. */
+#define SIO_CONNECTS_MAX 16
 /* CONNECT_ERROR {"message":…}; the socket is gone after this, the connection
- * stays open (the client closes it). disconnected() is not called. */
+ * stays open (the client closes it), but for one that was refused SIO_REFUSALS_MAX
+ * times. disconnected() is not called. */
+#define SIO_REFUSALS_MAX 16
 void sio_refuse(struct sio_socket *k, const char *message);
 /* The same with "data": json. The client's error has it as err.data. */
 void sio_refuse_data(struct sio_socket *k, const char *message,

@@ -209,6 +209,8 @@ void conn_answer(struct conn *c, const struct response *r)
 	struct msghdr m = { .msg_iov = iov, .msg_iovlen = body.n != 0 ? 2 : 1 };
 	ssize_t n;
 
+	if (c->cs->draining && c->from.home == c->cs->instance)
+		c->then = RESPONSE_CLOSE;
 	buf_clear(h);
 	response_head(h, r, c->then, buf_slice(&c->fields));
 	buf_free(&c->fields);
@@ -492,6 +494,23 @@ void conn_adopt(struct conns *cs, int fd, const struct conn_origin *from,
 	}
 }
 
+void conns_drain(struct conns *cs)
+{
+	cs->draining = true;
+}
+
+void conns_dismiss(struct conns *cs)
+{
+	struct list *pos, *tmp;
+
+	LIST_FOREACH_SAFE(pos, tmp, &cs->all) {
+		struct conn *c = LIST_ENTRY(pos, struct conn, node);
+
+		if (c->state <= CONN_HEAD && c->in.len == 0)
+			say_goodbye(c);
+	}
+}
+
 /* The configuration was checked. */
 static struct net_list *list_of(const char *text)
 {
@@ -503,6 +522,32 @@ static struct net_list *list_of(const char *text)
 	return l;
 }
 
+static void set_peers(struct conns *cs, const struct listener_conf *c)
+{
+	cs->cors = cors_new(c->allowed_origins != NULL ? c->allowed_origins
+						       : "",
+			    c->cors_credentials);
+	cs->trusted = list_of(c->trusted_proxies);
+	cs->proxied = list_of(c->proxy_protocol_from);
+}
+
+static void free_peers(struct conns *cs)
+{
+	cors_free(&cs->cors);
+	net_list_free(&cs->trusted);
+	net_list_free(&cs->proxied);
+}
+
+void conns_set_conf(struct conns *cs, const struct listener_conf *c)
+{
+	free_peers(cs);
+	set_peers(cs, c);
+	connect_rate_set_conf(cs->connect_rate, &c->connect_rate);
+	deadlines_set_length(&cs->heads, c->head_timeout_ms);
+	deadlines_set_length(&cs->bodies, c->body_timeout_ms);
+	deadlines_set_length(&cs->idles, c->keepalive_timeout_ms);
+}
+
 void conns_init(struct conns *cs, struct loop *l, struct eio_sessions *sessions,
 		struct ws *ws, const struct listener_conf *c, size_t max)
 {
@@ -512,11 +557,7 @@ void conns_init(struct conns *cs, struct loop *l, struct eio_sessions *sessions,
 		.max_payload = c->max_payload,
 		.instance = c->instance, .max = max,
 	};
-	cs->cors = cors_new(c->allowed_origins != NULL ? c->allowed_origins
-						       : "",
-			    c->cors_credentials);
-	cs->trusted = list_of(c->trusted_proxies);
-	cs->proxied = list_of(c->proxy_protocol_from);
+	set_peers(cs, c);
 	cs->connect_rate = connect_rate_new(&c->connect_rate);
 	cs->farewells = farewells_new(l);
 	cs->pollings = pollings_new(sessions, cs->farewells);
@@ -543,9 +584,7 @@ void conns_free(struct conns *cs)
 	task_cancel(&cs->reap);
 	on_reap(cs);
 	farewells_free(&cs->farewells);
-	cors_free(&cs->cors);
-	net_list_free(&cs->trusted);
-	net_list_free(&cs->proxied);
+	free_peers(cs);
 	connect_rate_free(&cs->connect_rate);
 	deadlines_free(&cs->heads);
 	deadlines_free(&cs->bodies);

@@ -54,8 +54,8 @@ struct conns {
 	struct buf scratch;		/* one read */
 	struct buf head;		/* of one answer */
 	struct buf body;		/* of one request */
-	bool draining;		/* a connection opens one more session at most */
-	bool stopping;		/* and now none at all */
+	bool draining;		/* see conns_drain() */
+	bool stopping;		/* opens no more sessions: 503 */
 	size_t count;
 	size_t max;			/* with the WebSockets; past it some get
 					 * a proper goodbye, the rest none */
@@ -64,8 +64,22 @@ struct conns {
 /* max: connections. */
 void conns_init(struct conns *cs, struct loop *l, struct eio_sessions *sessions,
 		struct ws *ws, const struct listener_conf *c, size_t max);
+/* Other times, origins, proxies and rate from now on; times also for connections
+ * that are there. The rest of c does not count. */
+void conns_set_conf(struct conns *cs, const struct listener_conf *c);
 /* Ends sessions on polling, and closes all connections. */
 void conns_free(struct conns *cs);
+
+/* A worker that takes leave refuses nobody, and gets rid of whoever can be served
+ * elsewhere just as well. A connection that it accepted itself is closed with its
+ * next answer, whatever that is for: the client's next one is for a worker that
+ * stays, which hands it over here as long as there is a session for it, and a
+ * connection that came by hand-over goes home for a new session (exchange.c).
+ * So a handshake on a connection that was kept alive is served here, once. */
+void conns_drain(struct conns *cs);
+/* Of the connections between two requests. They are told that nothing comes any
+ * more, and may close; within two seconds they are gone. */
+void conns_dismiss(struct conns *cs);
 
 /* fd: accepted, non-blocking; taken. */
 void conn_new(struct conns *cs, int fd, const struct net_addr *peer);

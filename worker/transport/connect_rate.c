@@ -57,15 +57,30 @@ static void forget(struct connect_rate *r, struct bucket *b)
 	free(b);
 }
 
+static void forget_all(struct connect_rate *r)
+{
+	struct list *n;
+
+	while ((n = list_first(&r->quiet)) != NULL)
+		forget(r, LIST_ENTRY(n, struct bucket, quiet));
+}
+
+/* A bucket is a time, and what it holds depends on the rate. */
+void connect_rate_set_conf(struct connect_rate *r, const struct rate_conf *c)
+{
+	if (rate_conf_equal(&r->conf, c))
+		return;
+	forget_all(r);
+	r->conf = *c;
+}
+
 void connect_rate_free(struct connect_rate **rp)
 {
 	struct connect_rate *r = *rp;
-	struct list *n;
 
 	if (r == NULL)
 		return;
-	while ((n = list_first(&r->quiet)) != NULL)
-		forget(r, LIST_ENTRY(n, struct bucket, quiet));
+	forget_all(r);
 	map_free(&r->by_addr);
 	free(r);
 	*rp = NULL;

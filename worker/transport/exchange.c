@@ -109,9 +109,6 @@ static bool may_not_open(struct conn *c, const struct http_head *h)
 		conn_refuse(c, &no);
 		return true;
 	}
-	/* The next one is for a worker that stays. */
-	if (c->cs->draining)
-		c->then = RESPONSE_CLOSE;
 	return too_fast(c, h);
 }
 
@@ -277,6 +274,8 @@ static size_t act(struct conn *c, const struct http_head *h,
 	case REQUEST_ELSEWHERE: {
 		struct conn_origin from = c->from;
 
+		if (c->cs->draining)	/* it need not come back here */
+			from.home = v->owner;
 		c->cs->hand_over(c->cs->hand_over_arg, v->owner,
 				 conn_release(c), &from, in);
 		return in.n;
@@ -396,6 +395,10 @@ size_t exchange_head(struct conn *c, struct slice in)
 		c->from.home = c->cs->instance;
 	}
 	c->owner = CONN_OWNER_HERE;
+	/* One that came by hand-over stays for its session's requests only. */
+	if (c->cs->draining && v.action != REQUEST_POLL &&
+	    v.action != REQUEST_POST)
+		c->then = RESPONSE_CLOSE;
 	return act(c, &h, &v, in, (size_t)n, s.found);
 }
 

@@ -112,6 +112,11 @@ void farewell_keep(struct farewells *fs, const char *sid, struct slice rest)
 	map_insert(&fs->by_sid, &f->node, hash_bytes(sid, SESSION_ID_LEN));
 }
 
+size_t farewells_count(const struct farewells *fs)
+{
+	return fs->by_sid.count;
+}
+
 bool farewell_known(const struct farewells *fs, struct slice sid)
 {
 	return find(fs, sid) != NULL;

@@ -13,6 +13,8 @@ void farewells_free(struct farewells **fs);
 /* rest: packets not sent, as a payload; copied. For 30 s; when there are too
  * many the oldest goes. */
 void farewell_keep(struct farewells *fs, const char *sid, struct slice rest);
+/* Of so many. */
+size_t farewells_count(const struct farewells *fs);
 bool farewell_known(const struct farewells *fs, struct slice sid);
 /* The payload for the next poll, in out, an empty buffer: the rest, if any, and
  * for the poll after that the end; for the stock client looks at messages only

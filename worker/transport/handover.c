@@ -16,11 +16,13 @@
 #include "common/ipc/stats.h"
 #include "common/loop/deadlines.h"
 
-#define WAIT_MS 2000
 /* Of all waiting connections, their own structs included. Each counts as 4 KiB
  * at least: a descriptor is worth as much, and 2,048 of them are enough to wait
  * for a worker that hangs. */
 #define WAITING_BYTES_MAX (8 * 1024 * 1024)
+/* Of those for one owner: one that hangs leaves room for the others', whose queues
+ * are full now and then. */
+#define WAITING_BYTES_OF_ONE (WAITING_BYTES_MAX / 4 * 3)
 #define WAITING_BYTES_MIN 4096
 /* Descriptors kept open to owners; more are opened while connections wait. */
 #define OWNERS_KEPT 64
@@ -34,6 +36,7 @@ struct owner {
 	struct list used;	/* owners, the longest unused first */
 	struct handover *h;
 	struct list waiting;	/* of struct waiting */
+	size_t waiting_bytes;
 	struct io io;
 	uint32_t instance;
 	int sock;		/* connected */
@@ -41,6 +44,7 @@ struct owner {
 
 struct waiting {
 	struct list node;
+	struct owner *owner;	/* NULL: lost */
 	struct deadline deadline;
 	struct conn_origin from;
 	int fd;
@@ -89,6 +93,8 @@ static struct waiting *waiting_first(const struct owner *o)
 static void waiting_free(struct handover *h, struct waiting *w)
 {
 	h->waiting_bytes -= waiting_size(w->n);
+	if (w->owner != NULL)
+		w->owner->waiting_bytes -= waiting_size(w->n);
 	deadline_drop(&w->deadline);
 	list_remove(&w->node);
 	free(w);
@@ -124,8 +130,10 @@ static void owner_free(struct owner *o)
 static void owner_lost(struct owner *o, bool gone)
 {
 	struct handover *h = o->h;
-	struct list lost, *n;
+	struct list lost, *n, *tmp;
 
+	LIST_FOREACH_SAFE(n, tmp, &o->waiting)
+		LIST_ENTRY(n, struct waiting, node)->owner = NULL;
 	list_init(&lost);
 	list_splice(&lost, &o->waiting);
 	owner_free(o);
@@ -269,19 +277,23 @@ static void wait_for_room(struct owner *o, int fd, const struct conn_origin *fro
 			  struct slice read)
 {
 	struct handover *h = o->h;
+	size_t size = waiting_size(read.n);
 	struct waiting *w;
 
-	if (h->waiting_bytes + waiting_size(read.n) > WAITING_BYTES_MAX) {
+	if (h->waiting_bytes + size > WAITING_BYTES_MAX ||
+	    o->waiting_bytes + size > WAITING_BYTES_OF_ONE) {
 		fail(h, fd, from, read, false);
 		return;
 	}
-	w = mem_alloc(waiting_size(read.n));
+	w = mem_alloc(size);
+	w->owner = o;
 	w->from = *from;
 	w->fd = fd;
 	w->n = read.n;
 	if (read.n > 0)
 		memcpy(w->read, read.p, read.n);
-	h->waiting_bytes += waiting_size(read.n);
+	h->waiting_bytes += size;
+	o->waiting_bytes += size;
 	list_init(&w->node);
 	list_append(&o->waiting, &w->node);
 	deadline_init(&w->deadline);
@@ -349,28 +361,49 @@ static void take_in(struct handover *h, const struct ipc_message *m)
 	h->ops.adopt(h->ops.arg, m->fd, &from, read);
 }
 
+/* 1: one was there; 0; or -errno. */
+static int receive(struct handover *h)
+{
+	struct ipc_message m;
+	int rc = ipc_recv(h->fd, h->buf, sizeof(h->buf), &m);
+
+	if (rc != 1)
+		return rc;
+	if (m.type == IPC_HANDOVER)
+		take_in(h, &m);
+	else if (m.fd != -1)
+		close(m.fd);
+	return 1;
+}
+
 static void on_datagrams(void *arg, int what)
 {
 	struct handover *h = arg;
+	int rc = 1;
 
 	(void)what;
-	for (int i = 0; i < RECEIVES_PER_TURN; i++) {
-		struct ipc_message m;
-		int rc = ipc_recv(h->fd, h->buf, sizeof(h->buf), &m);
+	for (int i = 0; i < RECEIVES_PER_TURN && rc == 1; i++)
+		rc = receive(h);
+	if (rc == -EBADF || rc == -ENOTSOCK)
+		log_fatal("the hand-over socket: %s", strerror(-rc));
+	if (rc < 0)
+		log_err("the hand-over socket: %s", strerror(-rc));
+}
 
-		if (rc == 0)
-			return;
-		if (rc == -EBADF || rc == -ENOTSOCK)
-			log_fatal("the hand-over socket: %s", strerror(-rc));
-		if (rc < 0) {
-			log_err("the hand-over socket: %s", strerror(-rc));
-			return;
-		}
-		if (m.type == IPC_HANDOVER)
-			take_in(h, &m);
-		else if (m.fd != -1)
-			close(m.fd);
-	}
+bool handover_waiting(const struct handover *h)
+{
+	return h->waiting_bytes != 0;
+}
+
+/* What is in the socket can still be read then; who sends gets EPIPE, which is
+ * his word for an owner that is gone. */
+void handover_shut(struct handover *h)
+{
+	io_watch(&h->io, 0);
+	if (shutdown(h->fd, SHUT_RD) == -1)
+		log_err("the hand-over socket: shutdown: %s", strerror(errno));
+	while (receive(h) == 1)
+		;
 }
 
 struct handover *handover_new(struct loop *l, const struct handover_conf *c,
@@ -384,7 +417,7 @@ struct handover *handover_new(struct loop *l, const struct handover_conf *c,
 	h->fd = c->fd;
 	list_init(&h->owners);
 	map_init(&h->by_instance, owner_equal);
-	deadlines_init(&h->deadlines, l, WAIT_MS, on_waited, h);
+	deadlines_init(&h->deadlines, l, c->wait_ms, on_waited, h);
 	io_init(&h->io, l, h->fd, on_datagrams, h);
 	io_watch(&h->io, IO_READ);
 	return h;

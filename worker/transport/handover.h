@@ -19,6 +19,7 @@ struct conn_origin {
 struct handover_conf {
 	const char *run_dir;	/* handover_path() */
 	int fd;			/* bound to its path; taken */
+	int64_t wait_ms;	/* for room in an owner's queue, at most */
 };
 
 struct handover_ops {
@@ -42,10 +43,15 @@ struct handover *handover_new(struct loop *l, const struct handover_conf *c,
 /* Connections still waiting to be sent are closed. */
 void handover_free(struct handover **h);
 /* Sends the connection to its owner. fd is taken and read copied in any case:
- * while the owner's queue is full the connection waits, in order and up to 2 s,
- * 2,048 of them at most.
+ * while the owner's queue is full the connection waits, in order and up to
+ * wait_ms, 2,048 of them at most, of one owner three quarters of that.
  * failed() may be called before this returns. */
 void handover_send(struct handover *h, uint32_t owner, int fd,
 		   const struct conn_origin *from, struct slice read);
+/* Some wait to be sent. */
+bool handover_waiting(const struct handover *h);
+/* Takes what is there, and nothing from then on: to others this worker is gone.
+ * For one that ends, so that it leaves no connection behind unanswered. */
+void handover_shut(struct handover *h);
 
 #endif

@@ -15,10 +15,15 @@
 #include "common/base/mem.h"
 #include "common/ipc/stats.h"
 #include "worker/transport/conn.h"
+#include "worker/transport/farewell.h"
 #include "worker/transport/handover.h"
+#include "worker/transport/ws.h"
 
 #define ACCEPTS_PER_TURN 64
 #define PAUSE_MS 100
+/* Longer than a busy machine lets a worker stand still, and than it takes to
+ * replace one that is stuck: its connections are then answered, if not served. */
+#define HANDOVER_WAIT_MS 10000
 /* Descriptors for all that is no client: backends, logs, the loop itself. */
 #define DESCRIPTORS_KEPT 128
 
@@ -208,6 +213,7 @@ static void init_handover(struct listener *li, const struct listener_conf *c)
 	struct handover_conf conf = {
 		.run_dir = c->run_dir,
 		.fd = c->handover_fd,
+		.wait_ms = HANDOVER_WAIT_MS,
 	};
 
 	if (c->run_dir == NULL)
@@ -246,9 +252,14 @@ void listener_free(struct listener **lip)
 	*lip = NULL;
 }
 
+void listener_set_conf(struct listener *li, const struct listener_conf *c)
+{
+	conns_set_conf(&li->conns, c);
+}
+
 bool listener_add(struct listener *li, uint32_t slot, int fd)
 {
-	if (find_door(li, slot) != NULL) {
+	if (li->conns.draining || find_door(li, slot) != NULL) {
 		close(fd);
 		return false;
 	}
@@ -266,8 +277,30 @@ void listener_drain(struct listener *li)
 {
 	struct list *n;
 
-	li->conns.draining = true;
+	conns_drain(&li->conns);
 	while ((n = list_first(&li->doors)) != NULL)
 		door_free(LIST_ENTRY(n, struct door, node));
 	timer_disarm(&li->pause);
+}
+
+bool listener_empty(const struct listener *li)
+{
+	return li->conns.count == 0 && ws_count(li->conns.ws) == 0 &&
+	       (li->handover == NULL || !handover_waiting(li->handover));
+}
+
+size_t listener_farewells(const struct listener *li)
+{
+	return farewells_count(li->conns.farewells);
+}
+
+void listener_dismiss(struct listener *li)
+{
+	conns_dismiss(&li->conns);
+}
+
+void listener_shut(struct listener *li)
+{
+	if (li->handover != NULL)
+		handover_shut(li->handover);
 }

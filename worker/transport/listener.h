@@ -30,19 +30,34 @@ struct listener_conf {
 
 struct listener *listener_new(struct loop *l, struct eio_sessions *sessions,
 			      struct ws *ws, const struct listener_conf *c);
+/* conns_set_conf() */
+void listener_set_conf(struct listener *li, const struct listener_conf *c);
 /* With all connections that did not become a WebSocket. */
 void listener_free(struct listener **li);
 
 /* Accepts on fd, a listening socket, which is taken: the own slot's, and those
- * that the master lends. False: the slot's is there already, and stays. */
+ * that the master lends. False: the slot's is there already, and stays; or it
+ * drains. */
 bool listener_add(struct listener *li, uint32_t slot, int fd);
 /* Accepts no more on that one; its connections stay. */
 void listener_remove(struct listener *li, uint32_t slot);
-/* Accepts no more at all; connections stay. Clients that were not accepted
- * wait in the socket's queue for whoever holds it next. A connection that still
- * opens a session is closed with that answer. */
+/* Accepts no more at all, also on what is lent from then on; connections stay,
+ * as conns_drain() says, and come by hand-over as before. Clients that were not
+ * accepted wait in the socket's queue for whoever holds it next. */
 void listener_drain(struct listener *li);
 /* And opens no more sessions either: 503. */
 void listener_stop(struct listener *li);
+
+/* --- for one that drains and has no session any more --- */
+/* Nobody is here any more, nor under way to another worker. WebSockets that are
+ * closing count. */
+bool listener_empty(const struct listener *li);
+/* Clients on polling have not yet been told of their session's end: so many, for
+ * 30 s at most (farewell.h). */
+size_t listener_farewells(const struct listener *li);
+/* Tells idle connections to go: conns_dismiss(). */
+void listener_dismiss(struct listener *li);
+/* handover_shut(): afterwards nobody comes any more. */
+void listener_shut(struct listener *li);
 
 #endif
