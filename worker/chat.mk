@@ -29,6 +29,7 @@ worker_libchat_a_SOURCES = \
 	worker/chat/member.c worker/chat/member.h \
 	worker/chat/presence_get.c \
 	worker/chat/push_due.c worker/chat/push_due.h \
+	worker/chat/take_back.c worker/chat/take_back.h \
 	worker/chat/read.c \
 	worker/chat/receipts.c worker/chat/receipts.h \
 	worker/chat/received.c \
@@ -41,5 +42,10 @@ worker_libchat_a_SOURCES = \
 	worker/chat/unread.c worker/chat/unread.h \
 	worker/chat/unrouted.c worker/chat/unrouted.h \
 	worker/master_link.c worker/master_link.h \
+	worker/check.c worker/check.h \
+	worker/queries.c worker/queries.h \
+	worker/reload.c worker/reload.h \
+	worker/retire.c worker/retire.h \
+	worker/settings.c worker/settings.h \
 	worker/worker.c worker/worker.h
 worker_libchat_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)

@@ -251,13 +251,18 @@ void announce(struct chat *c, const char *user_id, bool online)
 	schedule(a);
 }
 
-void announce_hold(struct chat *c)
+void announce_hold(struct chat *c, int64_t ms)
 {
 	struct announce *a = c->announce;
 
-	not_before(a, c->conf.lease_ms);
+	not_before(a, ms);
 	timer_disarm(&a->timer);
 	schedule(a);
+}
+
+bool announce_waiting(const struct chat *c)
+{
+	return !list_empty(&c->announce->waiting) || under_way(c->announce);
 }
 
 void announce_init(struct chat *c)

@@ -5,8 +5,8 @@
  * the loop. Rounds are 20 ms apart or more: a crowd that comes back costs a
  * steady trickle, and one who comes and goes meanwhile is told of once, as he is
  * by then. While PostgreSQL or Redis is away the news waits; after Redis was, for
- * a lease more: by then every worker that lives has its users registered again,
- * and they can be told. */
+ * rejoin_ms more (a lease, when it only forgot this worker): by then every worker
+ * that lives has its users registered again, and they can be told. */
 #ifndef PW_ANNOUNCE_H
 #define PW_ANNOUNCE_H
 
@@ -18,7 +18,10 @@
 void announce_init(struct chat *c);
 void announce_free(struct chat *c);
 void announce(struct chat *c, const char *user_id, bool online);
-/* Redis was away, or has forgotten this worker, and maybe others. */
-void announce_hold(struct chat *c);
+/* Some news is not told yet. */
+bool announce_waiting(const struct chat *c);
+/* Redis was away, or has forgotten this worker, and maybe others: no round for ms
+ * milliseconds. */
+void announce_hold(struct chat *c, int64_t ms);
 
 #endif

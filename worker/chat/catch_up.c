@@ -14,9 +14,8 @@
 #define ASKING_MAX 64
 #define HELD_MAX 256
 #define UNSETTLED_MAX 400	/* and a page: the store gives 500 at a time */
+#define UNSETTLED_BYTES_MAX (4 << 20)
 #define BRIEF_US 100000
-/* CONNECT is answered by then, whatever the store does. */
-#define OPENING_MS 5000
 #define TICK_MS 1000
 #define TRIM_SHARES 64		/* a minute for all users */
 
@@ -89,6 +88,7 @@ static void begin(struct catch_up *u, enum catch_up_phase phase)
 	u->phase = phase;
 	u->given = u->settled = (struct row_at){ 0 };
 	u->unsettled = 0;
+	u->unsettled_bytes = 0;
 }
 
 static void once_more(struct catch_up *u, bool receipts)
@@ -285,9 +285,9 @@ static void on_counted(void *arg, int err, size_t n)
 /* Most who connect have missed little, and nothing comes in that instant: they
  * cost one look at what is undelivered. Else another device may confirm what was
  * held here before it is looked at, and a page that leaves it out has a gap. */
-static bool brief_will_do(const struct catch_up *u, size_t n)
+static bool brief_will_do(const struct catch_up *u, const struct asking *a)
 {
-	return n < CATCH_UP_PAGE && u->nheld == 0 &&
+	return !a->more && u->nheld == 0 &&
 	       cluster_now_us() - u->from_us < BRIEF_US;
 }
 
@@ -300,13 +300,13 @@ static void on_rows(void *arg, int err, const struct message *rows, size_t n)
 		failed(a, err);
 		return;
 	}
-	if (u->brief && !brief_will_do(u, n)) {
+	a->more = store_rows_full(rows, n, a->limit, a->bytes);
+	if (u->brief && !brief_will_do(u, a)) {
 		u->brief = false;
 		asking_end(a);
 		want(u);
 		return;
 	}
-	a->more = n >= a->limit;
 	if (u->phase == CATCH_UP_OPENING && a->more) {
 		u->phase = CATCH_UP_COUNTING;
 		asking_end(a);
@@ -326,18 +326,26 @@ static void on_rows(void *arg, int err, const struct message *rows, size_t n)
  * before that (its pos is older than its commit, and a burst's rows run ahead of
  * the time), and its stream must not go on without it. So what is that new is
  * read again, in one look with what follows: within a look no stream has a hole,
- * and repeats are known. Who is sent hundreds a minute meanwhile goes on without. */
+ * and repeats are known. Who is sent hundreds a minute meanwhile goes on without.
+ * Behind these comes as much as the device is given before its next pong. */
 static void place_page(struct catch_up *u, struct asking *a,
 		       struct store_missed *q)
 {
-	if (u->unsettled > UNSETTLED_MAX) {
+	const struct chat *c = u->d->chat;
+
+	if (u->unsettled > UNSETTLED_MAX ||
+	    u->unsettled_bytes > UNSETTLED_BYTES_MAX) {
 		u->settled = u->given;
 		u->unsettled = 0;
+		u->unsettled_bytes = 0;
 	}
 	q->after_pos = u->settled.pos;
 	memcpy(q->after_id, u->settled.id, sizeof(q->after_id));
 	q->limit = a->limit = CATCH_UP_PAGE + u->unsettled;
+	q->bytes = a->bytes = chat_read_bytes(c, a->limit, c->conf.catch_up_bytes +
+							   u->unsettled_bytes);
 	u->unsettled = 0;	/* counted again */
+	u->unsettled_bytes = 0;
 	a->settled_us = cluster_now_us() - EMIT_SETTLED_US;
 }
 
@@ -539,9 +547,14 @@ void catch_up_init(struct chat *c)
 	task_init(&cs->pump, LOOP_WORK, on_pump, cs);
 	timer_init(&cs->tick, c->loop, on_tick, cs);
 	timer_arm(&cs->tick, TICK_MS);
-	deadlines_init(&cs->openings, c->loop, OPENING_MS, on_opening_overdue,
-		       NULL);
+	deadlines_init(&cs->openings, c->loop, c->conf.opening_ms,
+		       on_opening_overdue, NULL);
 	c->catch_ups = cs;
+}
+
+void catch_up_set_conf(struct chat *c)
+{
+	deadlines_set_length(&c->catch_ups->openings, c->conf.opening_ms);
 }
 
 void catch_up_free(struct chat *c)

@@ -1,13 +1,16 @@
 /* A device gets from the store what it was not sent: on connect, by its offset,
  * after envelopes were lost, when a message was swept (M5, M6). One path for
- * all: pages of 100 in order of pos, each followed by a barrier, the next when
- * its pong is there; then the receipts; then what came live meanwhile. */
+ * all: pages of 100 (or catch_up_bytes) in order of pos, each followed by a
+ * barrier, the next when its pong is there; then the receipts; then what came live
+ * meanwhile. */
 #ifndef PW_CATCH_UP_H
 #define PW_CATCH_UP_H
 
 #include "worker/chat/emit.h"
 
 void catch_up_init(struct chat *c);
+/* c->conf is another one. */
+void catch_up_set_conf(struct chat *c);
 void catch_up_free(struct chat *c);
 
 /* The user's route is registered (or Redis is down). The device is accepted, and

@@ -42,6 +42,7 @@ struct asking {
 	} look;
 	bool live;
 	unsigned limit;
+	size_t bytes;
 	bool more;		/* there may be rows behind these */
 	int64_t settled_us;	/* all up to here was in the store when asked */
 	size_t n, i;		/* rows[i]: the next */
@@ -66,6 +67,7 @@ struct catch_up {
 	struct row_at given;	/* the last row given */
 	struct row_at settled;	/* the same, but none will turn up before it */
 	unsigned unsettled;	/* rows from there to the last one given */
+	size_t unsettled_bytes;	/* of their content */
 	size_t written;		/* bytes, not yet confirmed */
 	struct asking *asking;
 	struct list held;

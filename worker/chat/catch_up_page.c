@@ -150,10 +150,12 @@ static void note_given(struct catch_up *u, const struct asking *a)
 	u->given.pos = receipts ? last->chg : last->pos;
 	memcpy(u->given.id, last->id, sizeof(u->given.id));
 	u->unsettled++;
+	u->unsettled_bytes += last->content.n;
 	/* Receipts that come later are sent at once, whatever is read here. */
 	if (receipts || last->pos <= a->settled_us) {
 		u->settled = u->given;
 		u->unsettled = 0;
+		u->unsettled_bytes = 0;
 	}
 }
 

@@ -51,6 +51,16 @@ void chat_init(struct chat *c)
 	unread_init(c);
 }
 
+void chat_set_conf(struct chat *c, const struct chat_conf *conf)
+{
+	const char *src = c->conf.src;
+
+	c->conf = *conf;
+	c->conf.src = src;
+	send_rates_set_conf(&c->send_rates, &conf->message_rate);
+	catch_up_set_conf(c);
+}
+
 void chat_free(struct chat *c)
 {
 	unread_free(c);
@@ -67,6 +77,12 @@ void chat_free(struct chat *c)
 	users_free(&c->users);
 	buf_free(&c->scratch);
 	buf_free(&c->offset);
+}
+
+bool chat_busy(const struct chat *c)
+{
+	return c->ops > 0 || confirms_waiting(c) || unrouted_any(c) ||
+	       receipts_waiting(c) || announce_waiting(c);
 }
 
 static unsigned to_devices(struct user *u, struct slice frame,
@@ -233,28 +249,33 @@ void chat_lost(void *arg)
 	catch_up_all(arg);
 }
 
-void chat_reregister(void *arg)
+void chat_reregister(void *arg, enum presence_why why)
 {
 	struct chat *c = arg;
 
-	if (c->users.map.count > 0)	/* else nobody was forgotten */
-		announce_hold(c);
+	if (why != PRESENCE_FIRST && c->users.map.count > 0)
+		announce_hold(c, why == PRESENCE_RECONNECTED ?
+				 c->conf.rejoin_ms : c->conf.lease_ms);
 	catch_up_all(c);
 }
 
-json_t *chat_user_devices(struct chat *c, const char *user_id)
+json_t *chat_user_devices(struct chat *c, const char *user_id, size_t max,
+			  size_t *more_out)
 {
 	struct user *u = users_find(&c->users, slice_of(user_id));
 	json_t *all = json_array();
 	struct list *pos, *tmp;
 	char since[TIME_ISO_LEN + 1];
 
+	*more_out = 0;
 	if (u == NULL)
 		return all;
 	LIST_FOREACH_SAFE(pos, tmp, &u->devices) {
 		struct device *d = LIST_ENTRY(pos, struct device, node);
 		struct eio_session *s = sio_socket_session(d->socket);
 
+		if (json_array_size(all) == max)
+			break;
 		time_iso((int64_t)d->since_ms, since);
 		json_array_append_new(
 			all, json_pack("{s:s, s:s, s:s}", "sid",
@@ -262,5 +283,6 @@ json_t *chat_user_devices(struct chat *c, const char *user_id)
 				       eio_session_transport_name(s), "since",
 				       since));
 	}
+	*more_out = u->ndevices - json_array_size(all);
 	return all;
 }

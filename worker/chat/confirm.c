@@ -113,7 +113,11 @@ static void on_looked_up(void *arg, int err, const struct message *rows,
 {
 	struct confirm *f = arg;
 
-	for (size_t i = 0; err == 0 && !f->c->down && i < n; i++)
+	if (err != 0 && !f->c->down) {
+		keep(f, err);
+		return;
+	}
+	for (size_t i = 0; err == 0 && i < n; i++)
 		if (rows[i].delivered_at_ms == f->at_ms &&
 		    strcmp(rows[i].recipient_id, f->user_id) == 0)
 			tell_sender(f->c, &rows[i]);
@@ -128,19 +132,24 @@ static bool among(const struct message *rows, size_t n, const char *id)
 	return false;
 }
 
+/* What is not among the rows. Only what was kept is looked up. */
 static void look_up(struct confirm *f, const struct message *rows, size_t n)
 {
-	char ids[CONFIRM_MAX][MESSAGE_ID_LEN + 1];
 	size_t left = 0;
 
-	for (size_t i = 0; i < f->n; i++)
-		if (!among(rows, n, f->ids[i]))
-			memcpy(ids[left++], f->ids[i], sizeof(ids[0]));
+	for (size_t i = 0; i < f->n; i++) {
+		if (among(rows, n, f->ids[i]))
+			device_pending_drop(f->device, f->ids[i]);
+		else if (left++ != i)
+			memcpy(f->ids[left - 1], f->ids[i], sizeof(f->ids[0]));
+	}
+	f->c->confirms->nkept -= f->n - left;
+	f->n = left;
 	if (left == 0)
 		confirm_end(f, true);
 	else
 		message_store_get(f->c->store,
-				  (const char(*)[MESSAGE_ID_LEN + 1])ids, left,
+				  (const char(*)[MESSAGE_ID_LEN + 1])f->ids, left,
 				  on_looked_up, f);
 }
 
@@ -244,6 +253,11 @@ void confirm_received(struct device *d, const char (*ids)[MESSAGE_ID_LEN + 1],
 static void on_timer(void *arg)
 {
 	repeat(arg);
+}
+
+bool confirms_waiting(const struct chat *c)
+{
+	return c->confirms->nkept > 0;
 }
 
 void confirms_wake(struct chat *c)

@@ -15,6 +15,8 @@ void confirms_init(struct chat *c);
 void confirms_free(struct chat *c);
 /* The store is well again. */
 void confirms_wake(struct chat *c);
+/* The store has not taken some. */
+bool confirms_waiting(const struct chat *c);
 
 /* The device said that it has these messages (n <= CONFIRM_MAX; those that are
  * not its user's are nothing to the store). taken, which may be NULL, runs

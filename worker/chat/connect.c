@@ -195,7 +195,7 @@ void connect_gone(void *up, struct sio_socket *k, enum close_reason why)
 	c = d->chat;
 	if (d->accepted)
 		stats_dec(STAT_sockets);
-	log_debug("socket gone sid=%s reason=%s", sio_socket_id(k),
+	log_debug("socket gone sid=%s reason=\"%s\"", sio_socket_id(k),
 		  close_reason_name(why));
 	directory_seen(c->directory, d->user->id, cluster_now_ms());
 	u = d->user;
@@ -210,14 +210,18 @@ void connect_gone(void *up, struct sio_socket *k, enum close_reason why)
 	stats_set(STAT_users, (int64_t)users_count(&c->users));
 }
 
-void connect_close_user(struct chat *c, struct slice user_id)
+unsigned connect_close_user(struct chat *c, struct slice user_id)
 {
 	struct user *u = users_find(&c->users, user_id);
 	struct list *pos, *tmp;
+	unsigned n = 0;
 
 	if (u == NULL)
-		return;
-	LIST_FOREACH_SAFE(pos, tmp, &u->devices)
+		return 0;
+	LIST_FOREACH_SAFE(pos, tmp, &u->devices) {
 		sio_disconnect(LIST_ENTRY(pos, struct device, node)->socket,
 			       CLOSE_SERVER);
+		n++;
+	}
+	return n;
 }

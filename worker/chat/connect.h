@@ -14,7 +14,8 @@ void connect_registered(struct chat *c, struct slice user_id);
 /* Answers CONNECT. sid: the socket's former id, which it comes back with; NULL:
  * it begins anew. */
 void connect_accept(struct device *d, const char *sid);
-/* Ends all of a user's connections here. */
-void connect_close_user(struct chat *c, struct slice user_id);
+/* Ends all of a user's connections here, in a way that stock clients do not come
+ * back by themselves. How many there are. */
+unsigned connect_close_user(struct chat *c, struct slice user_id);
 
 #endif

@@ -77,12 +77,21 @@ static void on_confirmed(void *up, struct sio_socket *k, uint32_t mark)
 	catch_up_confirmed(up, mark);
 }
 
+static bool on_busy(void *up, struct sio_socket *k)
+{
+	const struct device *d = up;
+
+	(void)k;
+	return d != NULL && d->events > 0;
+}
+
 struct sio_ops chat_sio_ops(struct chat *c)
 {
 	return (struct sio_ops){
 		.connect = connect_socket,
 		.event = on_event,
 		.confirmed = on_confirmed,
+		.busy = on_busy,
 		.disconnected = connect_gone,
 		/* JSON may write a byte as six: \u00e9 */
 		.event_max = 6 * c->conf.content_max + EVENT_FRAME,

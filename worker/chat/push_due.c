@@ -1,6 +1,6 @@
 /* Messages whose push fell due at once, for nobody is there: read again, queued
  * if still undelivered and owing. Nothing of the message is kept here; the row
- * is the outbox (M4), and what goes wrong here the sweep finds. */
+ * is the outbox (M4), and what goes wrong here, or is too much, the sweep finds. */
 #include "worker/chat/push_due.h"
 
 #include <errno.h>
@@ -17,12 +17,23 @@
 
 #define OWE_STEP_US 100000
 #define READ_MAX 100
+/* At a time, from being read to being queued: with a store, directory or queue that
+ * is slow, more would only be more that waits there, before what others ask. */
+#define OUT_MAX 1000
+#define WAIT_MAX 10000
 /* What was read so long ago may have been confirmed since. */
 #define FRESH_MS 200
 
 struct due {
 	struct list node;
 	char id[MESSAGE_ID_LEN + 1];
+};
+
+/* Ids being read. */
+struct reading {
+	struct chat *c;
+	size_t n;
+	int64_t asked_ms;
 };
 
 /* A push on its way into the queue. */
@@ -49,11 +60,14 @@ static void on_owe_set(void *arg, int err)
 	end(arg, err);
 }
 
-/* Rounded up: rows that are to owe the same are one update of MongoDB's. */
+/* Nothing, once the queue cannot lose it. Rounded up: rows that are to owe the same are one update of MongoDB's. */
 static int64_t next_owe(const struct chat *c)
 {
-	int64_t at = cluster_now_us() + c->conf.push_requeue_ms * 1000;
+	int64_t at;
 
+	if (push_queue_durable(c->push))
+		return 0;
+	at = cluster_now_us() + c->conf.push_requeue_ms * 1000;
 	return (at + OWE_STEP_US - 1) / OWE_STEP_US * OWE_STEP_US;
 }
 
@@ -141,16 +155,36 @@ void push_enqueue(struct chat *c, const struct message *m, int64_t read_ms,
 	directory_name(c->directory, m->sender_id, on_name, p);
 }
 
+static void done_with(struct chat *c, size_t n)
+{
+	c->due_out -= n;
+	if (!list_empty(&c->due) && !c->down)
+		loop_defer(c->loop, &c->due_task);
+}
+
+static void on_enqueued(void *arg, int err)
+{
+	(void)err;		/* then the row still owes */
+	done_with(arg, 1);
+}
+
 static void on_read_again(void *arg, int err, const struct message *rows,
 			  size_t n)
 {
-	struct chat *c = arg;
+	struct reading *r = arg;
+	struct chat *c = r->c;
+	size_t enqueued = 0;
 
 	if (err != 0)
-		return;		/* the rows still owe */
-	for (size_t i = 0; i < n; i++)
-		if (is_due(&rows[i]))
-			push_enqueue(c, &rows[i], clock_mono_ms(), NULL, NULL);
+		n = 0;		/* the rows still owe */
+	for (size_t i = 0; i < n; i++) {
+		if (!is_due(&rows[i]))
+			continue;
+		enqueued++;
+		push_enqueue(c, &rows[i], r->asked_ms, on_enqueued, c);
+	}
+	done_with(c, r->n - enqueued);
+	free(r);
 }
 
 /* All that fell due in one turn is read in one go. */
@@ -158,19 +192,25 @@ static void read_due(void *arg)
 {
 	struct chat *c = arg;
 	char ids[READ_MAX][MESSAGE_ID_LEN + 1];
+	struct reading *r;
 	size_t n = 0;
 	struct list *l;
 
-	while (n < READ_MAX && (l = list_shift(&c->due)) != NULL) {
+	while (n < READ_MAX && c->due_out + n < OUT_MAX &&
+	       (l = list_shift(&c->due)) != NULL) {
 		struct due *d = LIST_ENTRY(l, struct due, node);
 
 		memcpy(ids[n++], d->id, sizeof(d->id));
 		free(d);
 	}
-	if (n > 0)
-		message_store_get(c->store,
-				  (const char(*)[MESSAGE_ID_LEN + 1])ids, n,
-				  on_read_again, c);
+	if (n == 0)
+		return;
+	c->ndue -= n;
+	c->due_out += n;
+	r = mem_alloc(sizeof(*r));
+	*r = (struct reading){ c, n, clock_mono_ms() };
+	message_store_get(c->store, (const char(*)[MESSAGE_ID_LEN + 1])ids, n,
+			  on_read_again, r);
 	if (!list_empty(&c->due))
 		loop_defer(c->loop, &c->due_task);
 }
@@ -192,8 +232,12 @@ void chat_push_free(struct chat *c)
 
 void chat_push_due(struct chat *c, const char *id)
 {
-	struct due *d = mem_zalloc(sizeof(*d));
+	struct due *d;
 
+	if (c->ndue >= WAIT_MAX)
+		return;
+	c->ndue++;
+	d = mem_zalloc(sizeof(*d));
 	memcpy(d->id, id, sizeof(d->id));
 	list_init(&d->node);
 	list_append(&c->due, &d->node);

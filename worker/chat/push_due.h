@@ -5,7 +5,7 @@
 #include "worker/chat/chat.h"
 
 /* Queues it, with the sender's name if that is to be had, and has the store owe
- * the next one in push_requeue, whatever becomes of this one in the queue. m is
+ * the next one in push_requeue (a durable queue: none), whatever becomes of this one there. m is
  * copied; read_ms: when the store was asked for it (monotonic). If the directory
  * took its time since, it is read again first, and may turn out not to be due any
  * more. done, which may be NULL, runs exactly once, and may before this

@@ -9,6 +9,7 @@
 #include "worker/chat/chat.h"
 #include "worker/chat/frames.h"
 #include "worker/chat/member.h"
+#include "worker/chat/take_back.h"
 
 struct reading {
 	struct device *device;
@@ -73,6 +74,8 @@ static void on_marked(void *arg, int err, const struct message *rows, size_t n)
 		frame_message_read(b, r->match_id, rows, n, r->at_ms, r->me);
 		chat_receipt(c, r->other, buf_slice(b));
 		chat_receipt(c, r->me, buf_slice(b));
+		if (c->conf.push_take_back)
+			chat_take_back(c, r->me, r->match_id, rows, n);
 	}
 	if (d->socket != NULL && r->ack != SIO_NO_ACK) {
 		buf_clear(b);

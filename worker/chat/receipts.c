@@ -101,6 +101,11 @@ void receipts_wake(struct chat *c)
 	next_page(c->receipts);
 }
 
+bool receipts_waiting(const struct chat *c)
+{
+	return c->receipts->n > 0 || c->receipts->asked > 0;
+}
+
 void chat_receipt(struct chat *c, const char *user_id, struct slice frame)
 {
 	size_t n = strlen(user_id) + 1;

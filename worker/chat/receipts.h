@@ -15,5 +15,7 @@ void receipts_init(struct chat *c);
 void receipts_free(struct chat *c);
 /* Redis is well again. */
 void receipts_wake(struct chat *c);
+/* Redis has not taken some. */
+bool receipts_waiting(const struct chat *c);
 
 #endif

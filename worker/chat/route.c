@@ -142,20 +142,28 @@ void route_message(struct chat *c, const struct message *m,
 		to_sender(q, m, out.frame);
 }
 
+static void look(struct chat *c, const struct envelope *e, enum router_extra x)
+{
+	catch_up_user(c, e->user_id);
+	router_send(c->router, e, x, NULL, NULL);
+}
+
 void route_look(struct chat *c, const char *user_id)
 {
-	struct slice id = slice_of(user_id);
-	struct envelope e = { .kind = ENV_CATCH_UP, .user_id = id };
+	struct envelope e = { .kind = ENV_CATCH_UP,
+			      .user_id = slice_of(user_id) };
 
-	catch_up_user(c, id);
-	router_send(c->router, &e, ROUTE_PLAIN, NULL, NULL);
+	look(c, &e, ROUTE_PLAIN);
 }
 
 void route_found(struct chat *c, const struct message *m, struct device *asker)
 {
+	struct envelope e = envelope_of(m, ENV_CATCH_UP, m->recipient_id,
+					(struct slice){ NULL, 0 });
 	struct place at = place_of(m);
 
-	route_look(c, m->recipient_id);
+	/* Perhaps it was never counted; twice counts once. */
+	look(c, &e, m->read_at_ms == 0 ? ROUTE_UNREAD : ROUTE_PLAIN);
 	route_look(c, m->sender_id);
 	if (asker != NULL)	/* he was answered */
 		catch_up_sent(asker, &at);

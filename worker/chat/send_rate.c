@@ -35,12 +35,26 @@ static void forget(struct send_rates *r, struct sender *s)
 	free(s);
 }
 
-void send_rates_free(struct send_rates *r)
+static void forget_all(struct send_rates *r)
 {
 	struct list *n;
 
 	while ((n = list_first(&r->used)) != NULL)
 		forget(r, LIST_ENTRY(n, struct sender, used));
+}
+
+/* A bucket is a time, and what it holds depends on the rate. */
+void send_rates_set_conf(struct send_rates *r, const struct rate_conf *conf)
+{
+	if (rate_conf_equal(&r->conf, conf))
+		return;
+	forget_all(r);
+	r->conf = *conf;
+}
+
+void send_rates_free(struct send_rates *r)
+{
+	forget_all(r);
 	map_free(&r->map);
 }
 

@@ -20,6 +20,8 @@ struct send_rates {
  * for longest is forgotten. */
 void send_rates_init(struct send_rates *r, const struct rate_conf *conf,
 		     size_t max);
+/* Another limit: every bucket is full again. What is no other changes nothing. */
+void send_rates_set_conf(struct send_rates *r, const struct rate_conf *conf);
 void send_rates_free(struct send_rates *r);
 /* Counts one message:send of the user at monotonic now_us: 0, or how long, in
  * ms (at least 1), until one is allowed again. */

@@ -19,7 +19,7 @@ void src_init(struct src *s, const char *instance);
 /* For the next message. Changes only here, so that a batch that fails costs one.
  * Borrowed until the next call. */
 const char *src_now(struct src *s);
-/* A message of `src` is missing, at least for now. */
+/* A message of `src` is missing, and may turn up later. */
 void src_cut(struct src *s, const char *src);
 /* Which of this worker's it is: 0 the first. */
 unsigned src_number(const struct src *s, const char *src);

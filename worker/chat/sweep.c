@@ -16,6 +16,8 @@
 #include "worker/directory.h"
 
 #define PAGE 200
+/* And no more than this of content, of which there are copies on the way. */
+#define PAGE_BYTES (16 << 20)
 #define INTERVAL_MIN_MS 100
 #define INTERVAL_MAX_MS 1000
 /* An answer this late tells of a backend that stood still: confirmations stood
@@ -34,6 +36,7 @@ struct sweep {
 	bool distrusted;	/* the last answer came too late */
 	bool waiting;		/* logged: pushes cannot be queued */
 	/* Of the page under way: */
+	unsigned limit;		/* how many were asked for */
 	bool full;		/* there may be more */
 	unsigned rows;		/* not done yet */
 	unsigned good;
@@ -213,7 +216,7 @@ static void on_due(void *arg, int err, const struct message *rows, size_t n)
 	if (is_late(s))
 		return;
 	s->distrusted = false;
-	s->full = n == PAGE;
+	s->full = n == s->limit;
 	s->rows = (unsigned)n + 1;	/* not done before the last has begun */
 	s->good = 0;
 	s->put_off = s->err = 0;
@@ -225,6 +228,13 @@ static void on_due(void *arg, int err, const struct message *rows, size_t n)
 	}
 	if (--s->rows == 0)
 		page_done(s);
+}
+
+static unsigned page_limit(const struct chat *c)
+{
+	size_t n = PAGE_BYTES / (c->conf.content_max + 1);
+
+	return n < PAGE ? (unsigned)n : PAGE;
 }
 
 static void on_lead(void *arg, int err, bool yes)
@@ -239,7 +249,8 @@ static void on_lead(void *arg, int err, bool yes)
 	}
 	if (err == 0 && is_late(s))
 		return;
-	message_store_due(s->c->store, cluster_now_us(), PAGE, on_due, s);
+	s->limit = page_limit(s->c);
+	message_store_due(s->c->store, cluster_now_us(), s->limit, on_due, s);
 }
 
 static void on_timer(void *arg)

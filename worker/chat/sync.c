@@ -32,6 +32,8 @@ struct sync {
 	char match_id[PW_ID_MAX + 1];	/* "": all */
 	struct store_bound before, after;
 	unsigned limit;
+	unsigned read_limit;	/* of rows, and bytes of their content: one row */
+	size_t read_bytes;	/* more than the page can take tells of more */
 
 	/* The page, in the order in which it is read. */
 	struct buf json;
@@ -91,15 +93,21 @@ static bool page_add(struct sync *s, const struct message *m, size_t match)
 {
 	struct piece *p = &s->pieces[s->n];
 
-	if (s->n == s->limit || s->json.len >= PAGE_BYTES) {
-		s->more = true;
+	if (s->n == s->limit || s->json.len >= PAGE_BYTES)
 		return false;
-	}
 	*p = (struct piece){ .from = s->json.len, .match = match };
 	page_message(&s->json, m, s->me);
 	p->n = s->json.len - p->from;
 	s->n++;
 	return true;
+}
+
+/* A row longer than content_max was may be the last of both: then perhaps. */
+static bool more_than_page(const struct sync *s, const struct message *rows,
+			   size_t n)
+{
+	return s->n < n ||
+	       store_rows_full(rows, n, s->read_limit, s->read_bytes);
 }
 
 static void answer_piece(struct sync *s, struct buf *list, size_t i)
@@ -146,6 +154,7 @@ static void on_history(void *arg, int err, const struct message *rows, size_t n)
 	for (size_t i = 0; i < n; i++)
 		if (!page_add(s, &rows[rising ? i : n - 1 - i], 0))
 			break;
+	s->more = more_than_page(s, rows, n);
 	answer(s, !rising);
 }
 
@@ -157,7 +166,8 @@ static void on_member(void *arg, const struct field_error *e,
 		.match_id = s->match_id,
 		.before = s->before,
 		.after = s->after,
-		.limit = s->limit + 1,	/* is there more? */
+		.limit = s->read_limit,
+		.bytes = s->read_bytes,
 	};
 
 	(void)m;
@@ -247,7 +257,7 @@ static void on_missed(void *arg, int err, const struct message *rows, size_t n)
 		s->at_pos = rows[i].pos;
 		memcpy(s->at_id, rows[i].id, sizeof(s->at_id));
 	}
-	s->more = s->n < n;
+	s->more = more_than_page(s, rows, n);
 	/* One more than there are: the last may be answered at once. */
 	count = s->nmatches;
 	s->waiting = count + 1;
@@ -268,7 +278,8 @@ static void read_on(struct sync *s)
 		.user_id = s->me,
 		.since = s->at_pos > 1 ? s->at_pos - 1 : 1,
 		.after_pos = s->at_pos,
-		.limit = s->limit + 1,
+		.limit = s->read_limit,
+		.bytes = s->read_bytes,
 	};
 
 	memcpy(q.after_id, s->at_id, sizeof(q.after_id));
@@ -341,6 +352,9 @@ void ev_sync(struct device *d, json_t *payload, int64_t ack)
 	s->before = f.before;
 	s->after = f.after;
 	s->limit = f.limit;
+	s->read_limit = f.limit + 1;
+	s->read_bytes = chat_read_bytes(d->chat, s->read_limit,
+					PAGE_BYTES + d->chat->conf.content_max);
 	strcpy(s->me, d->user->id);
 	if (f.match_id != NULL)
 		strcpy(s->match_id, f.match_id);

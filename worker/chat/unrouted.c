@@ -45,6 +45,11 @@ bool unrouted_waiting(const struct chat *c, const char *src)
 	return c->unrouted->n > 0 || was_given_up(c->unrouted, src);
 }
 
+bool unrouted_any(const struct chat *c)
+{
+	return c->unrouted->n > 0;
+}
+
 bool unrouted_unsettled(const struct chat *c)
 {
 	return clock_mono_ms() < c->unrouted->settled_ms;

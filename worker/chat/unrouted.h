@@ -14,6 +14,8 @@ void unrouted_free(struct chat *c);
 /* True: something waits that a message of this src must not overtake, or messages
  * of it were given up: unrouted_add() it. */
 bool unrouted_waiting(const struct chat *c, const char *src);
+/* Some wait. */
+bool unrouted_any(const struct chat *c);
 void unrouted_add(struct chat *c, const char *id);
 /* Redis is well (again), this worker's users are being registered. */
 void unrouted_wake(struct chat *c);

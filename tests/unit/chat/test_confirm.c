@@ -8,6 +8,7 @@
 #include "common/base/clock.h"
 #include "common/ipc/stats.h"
 #include "common/store/message_store.h"
+#include "tests/unit/chat/id_of.h"
 #include "worker/chat/confirm.h"
 
 #define MAX 400
@@ -96,14 +97,6 @@ void sio_ack(struct sio_socket *k, int64_t ack, struct slice json)
 static struct chat c;
 static struct device *d;
 
-static const char *id_of(unsigned i)
-{
-	static char id[MESSAGE_ID_LEN + 1];
-
-	snprintf(id, sizeof(id), "%08x%016x", i, i);
-	return id;
-}
-
 static void setup(void)
 {
 	clock_fake_set(1000000, 5000000000);
@@ -133,7 +126,7 @@ static void teardown(void)
 	loop_free(&c.loop);
 }
 
-TestSuite(confirm, .init = setup, .fini = teardown, .timeout = 20);
+TestSuite(confirm, .init = setup, .fini = teardown, .timeout = 240);
 
 static void written(unsigned from, unsigned n)
 {
@@ -273,6 +266,35 @@ Test(confirm, told_though_the_answer_was_lost)
 	cr_assert_eq(saw.nsent, 2);
 	cr_expect_not_null(strstr(saw.sent[0], id_of(3)));
 	cr_expect_not_null(strstr(saw.sent[1], id_of(1)));
+	cr_expect_eq(device_pending_count(d), 0);
+}
+
+/* Nor could the row be read then. */
+Test(confirm, looked_up_until_it_is_found)
+{
+	struct message row = { .sender_id = "anna", .recipient_id = "ben" };
+
+	written(1, 2);
+	chat_confirmed(d, 2);
+	answer(0, -ETIMEDOUT, NULL);
+	confirms_wake(&c);
+	answer(1, 0, id_of(1));
+	cr_assert_eq(saw.ngets, 1);
+	cr_expect_eq(saw.nsent, 1);
+	saw.got.cb(saw.got.arg, -ETIMEDOUT, NULL, 0);
+	cr_expect_eq(stats_get(STAT_confirms_waiting), 1, "the other is told");
+	confirms_wake(&c);
+	cr_assert_eq(saw.ntold, 3);
+	cr_expect_eq(saw.told[2].n, 1);
+	answer(2, 0, NULL);
+	cr_assert_eq(saw.ngets, 2);
+	cr_expect_str_eq(saw.got.first, id_of(2));
+	memcpy(row.id, id_of(2), sizeof(row.id));
+	row.delivered_at_ms = saw.told[0].at_ms;
+	saw.got.cb(saw.got.arg, 0, &row, 1);
+	cr_assert_eq(saw.nsent, 2);
+	cr_expect_not_null(strstr(saw.sent[1], id_of(2)));
+	cr_expect_eq(stats_get(STAT_confirms_waiting), 0);
 	cr_expect_eq(device_pending_count(d), 0);
 }
 

@@ -1,20 +1,12 @@
 /* What was written to a device and is not yet known to be delivered. */
 #include <criterion/criterion.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "tests/unit/chat/id_of.h"
 #include "worker/chat/users.h"
 
 static struct users us;
 static struct device *d;
-
-static const char *id_of(unsigned i)
-{
-	static char id[MESSAGE_ID_LEN + 1];
-
-	snprintf(id, sizeof(id), "%08x%016x", i, i);
-	return id;
-}
 
 static void setup(void)
 {
@@ -30,7 +22,7 @@ static void teardown(void)
 	users_free(&us);
 }
 
-TestSuite(pendings, .init = setup, .fini = teardown, .timeout = 10);
+TestSuite(pendings, .init = setup, .fini = teardown, .timeout = 240);
 
 static unsigned confirm_up_to(uint32_t mark)
 {

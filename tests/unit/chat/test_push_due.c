@@ -16,11 +16,13 @@
 /* What was asked, and whom to answer. */
 static struct {
 	int gets, names, pushes, owes;
+	size_t reads, answered;
 	int owe_err;
-	store_rows_cb *rows;
+	bool durable;
+	store_rows_cb *rows[150];	/* of each read */
 	directory_name_cb *name;
 	push_add_cb *pushed;
-	void *rows_arg, *name_arg, *pushed_arg;
+	void *rows_arg[150], *name_arg, *pushed_arg;
 	char json[400];
 } saw;
 
@@ -32,8 +34,9 @@ void message_store_get(struct message_store *s,
 {
 	(void)s;
 	cr_expect_str_eq(ids[0], ID);
-	saw.rows = cb;
-	saw.rows_arg = arg;
+	cr_assert_lt(saw.reads, ARRAY_SIZE(saw.rows));
+	saw.rows[saw.reads] = cb;
+	saw.rows_arg[saw.reads++] = arg;
 	saw.gets += (int)n;
 }
 
@@ -42,10 +45,13 @@ void message_store_set_owe(struct message_store *s, const char *id, int64_t owe,
 {
 	(void)s;
 	cr_expect_str_eq(id, ID);
-	/* the next tenth of a second from then on */
-	cr_expect_geq(owe, cluster_now_us() + 700000);
-	cr_expect_lt(owe, cluster_now_us() + 800000);
-	cr_expect_eq(owe % 100000, 0);
+	if (saw.durable) {
+		cr_expect_eq(owe, 0);
+	} else {	/* the next tenth of a second from then on */
+		cr_expect_geq(owe, cluster_now_us() + 700000);
+		cr_expect_lt(owe, cluster_now_us() + 800000);
+		cr_expect_eq(owe % 100000, 0);
+	}
 	saw.owes++;
 	cb(arg, saw.owe_err);
 }
@@ -72,6 +78,12 @@ void push_queue_add(struct push_queue *q, const char *marker, const char *user,
 	saw.pushes++;
 }
 
+bool push_queue_durable(const struct push_queue *q)
+{
+	(void)q;
+	return saw.durable;
+}
+
 static void setup(void)
 {
 	clock_fake_set(1000000, 5000000000);
@@ -81,14 +93,25 @@ static void setup(void)
 	chat_push_init(&c);
 }
 
+/* The first read that waits. */
+static void answer_read(int err, const struct message *rows, size_t n)
+{
+	size_t i = saw.answered++;
+
+	cr_assert_lt(i, saw.reads);
+	saw.rows[i](saw.rows_arg[i], err, rows, n);
+}
+
 static void teardown(void)
 {
+	while (saw.answered < saw.reads)
+		answer_read(-ECANCELED, NULL, 0);
 	chat_push_free(&c);
 	buf_free(&c.scratch);
 	loop_free(&c.loop);
 }
 
-TestSuite(push_due, .init = setup, .fini = teardown, .timeout = 10);
+TestSuite(push_due, .init = setup, .fini = teardown, .timeout = 240);
 
 static void stop(void *loop)
 {
@@ -116,7 +139,7 @@ static void fall_due(int64_t owe, int64_t delivered_at_ms, int err)
 	memcpy(row.id, ID, sizeof(ID));
 	chat_push_due(&c, ID);
 	run_turn();
-	saw.rows(saw.rows_arg, err, &row, err == 0);
+	answer_read(err, &row, err == 0);
 }
 
 static void expect_asked(int gets, int names, int pushes, int owes)
@@ -144,6 +167,21 @@ Test(push_due, queued_with_the_name_when_it_is_known)
 	cr_expect_null(strstr(saw.json, "Anna"), "%s", saw.json);
 	saw.pushed(saw.pushed_arg, 0);
 	cr_expect_eq(stats_get(STAT_push_queued), 2);
+}
+
+Test(push_due, nothing_is_owed_for_what_a_durable_queue_has)
+{
+	saw.durable = true;
+	fall_due(1, 0, 0);
+	saw.name(saw.name_arg, 0, "Anna");
+	expect_asked(1, 1, 1, 0);
+	saw.pushed(saw.pushed_arg, 0);
+	expect_asked(1, 1, 1, 1);
+
+	fall_due(1, 0, 0);
+	saw.name(saw.name_arg, 0, "Anna");
+	saw.pushed(saw.pushed_arg, -ETIMEDOUT);	/* as it was */
+	expect_asked(2, 2, 2, 1);
 }
 
 Test(push_due, not_what_was_delivered_or_owes_nothing_or_cannot_be_read)
@@ -219,7 +257,7 @@ Test(push_due, read_again_when_it_took_long)
 		expect_asked(1, 1, 0, 0);
 		m.owe = rows[i].owe;
 		m.delivered_at_ms = rows[i].delivered_at_ms;
-		saw.rows(saw.rows_arg, rows[i].err, &m, rows[i].err == 0);
+		answer_read(rows[i].err, &m, rows[i].err == 0);
 		expect_asked(1, 1, rows[i].pushes, 0);
 		if (rows[i].pushes > 0) {
 			cr_expect_not_null(strstr(saw.json, "\"Anna\""));
@@ -236,6 +274,73 @@ Test(push_due, many_are_read_in_one_go)
 	run_turn();
 	cr_expect_eq(saw.gets, 100);
 	chat_push_due(&c, ID);	/* never read: no leak */
+}
+
+/* The store stood still: confirmed or not, meanwhile? */
+Test(push_due, its_age_counts_from_when_it_was_asked)
+{
+	struct message row = { .match_id = "m1", .sender_id = "anna",
+			       .recipient_id = "ben", .content = SLICE("hi"),
+			       .owe = 1 };
+
+	memcpy(row.id, ID, sizeof(ID));
+	chat_push_due(&c, ID);
+	run_turn();
+	clock_fake_set(1200000, 5000200000);
+	answer_read(0, &row, 1);
+	saw.name(saw.name_arg, 0, "Anna");
+	expect_asked(2, 1, 0, 0);
+	row.delivered_at_ms = 5;
+	answer_read(0, &row, 1);
+	expect_asked(2, 1, 0, 0);
+	cr_expect_eq(c.due_out, 0);
+}
+
+Test(push_due, a_slow_store_is_asked_for_so_many_and_no_more)
+{
+	struct message row = { .match_id = "m1", .sender_id = "anna",
+			       .recipient_id = "ben", .content = SLICE("hi"),
+			       .owe = 1 };
+
+	memcpy(row.id, ID, sizeof(ID));
+	for (int i = 0; i < 1500; i++)
+		chat_push_due(&c, ID);
+	for (int i = 0; i < 30; i++)
+		run_turn();
+	cr_expect_eq(saw.gets, 1000);
+	answer_read(0, &row, 1);	/* the other 99 are gone; this one is under way */
+	run_turn();
+	cr_expect_eq(saw.gets, 1099);
+	answer_read(-ETIMEDOUT, NULL, 0);
+	run_turn();
+	cr_expect_eq(saw.gets, 1199);
+	saw.name(saw.name_arg, 0, "Anna");
+	run_turn();
+	cr_expect_eq(saw.gets, 1199);
+	saw.pushed(saw.pushed_arg, -ENOSPC);
+	run_turn();
+	cr_expect_eq(saw.gets, 1200);
+	while (saw.answered < saw.reads) {
+		answer_read(0, NULL, 0);
+		run_turn();
+	}
+	cr_expect_eq(saw.gets, 1500);
+	cr_expect_eq(c.due_out, 0);
+}
+
+Test(push_due, what_is_too_much_is_left_to_the_sweep)
+{
+	for (int i = 0; i < 11000; i++)
+		chat_push_due(&c, ID);
+	do {
+		run_turn();
+		while (saw.answered < saw.reads)
+			answer_read(0, NULL, 0);
+	} while (!list_empty(&c.due));
+	cr_expect_eq(saw.gets, 10000);
+	chat_push_due(&c, ID);
+	run_turn();
+	cr_expect_eq(saw.gets, 10001);
 }
 
 Test(push_due, nothing_is_queued_when_the_chat_ends)

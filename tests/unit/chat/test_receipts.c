@@ -53,7 +53,7 @@ static void teardown(void)
 	loop_free(&c.loop);
 }
 
-TestSuite(receipts, .init = setup, .fini = teardown, .timeout = 20);
+TestSuite(receipts, .init = setup, .fini = teardown, .timeout = 240);
 
 static void tell(int first, int n)
 {

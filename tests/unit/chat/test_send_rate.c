@@ -33,6 +33,21 @@ Test(send_rate, off)
 	send_rates_free(&r);
 }
 
+Test(send_rate, another_limit)
+{
+	struct rate_conf slow = rate_conf(1, 1), fast = rate_conf(1000, 1);
+	struct send_rates r;
+
+	send_rates_init(&r, &slow, 10);
+	cr_expect_eq(send_rate_take(&r, "anna", 1000000), 0);
+	send_rates_set_conf(&r, &slow);
+	cr_expect_eq(send_rate_take(&r, "anna", 1000000), 1000);
+	send_rates_set_conf(&r, &fast);
+	cr_expect_eq(send_rate_take(&r, "anna", 1000000), 0);
+	cr_expect_eq(send_rate_take(&r, "anna", 1000000), 1);
+	send_rates_free(&r);
+}
+
 /* Full buckets are forgotten, others only past the maximum: the oldest. */
 Test(send_rate, remembers_no_more_than_it_must)
 {

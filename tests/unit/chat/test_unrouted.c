@@ -117,7 +117,7 @@ static void teardown(void)
 	loop_free(&c.loop);
 }
 
-TestSuite(unrouted, .init = setup, .fini = teardown, .timeout = 20);
+TestSuite(unrouted, .init = setup, .fini = teardown, .timeout = 240);
 
 static void accept_one(int number)
 {
@@ -315,7 +315,7 @@ Test(unrouted, absent_users_may_be_registering_again)
 	cr_expect_eq(saw.npushes, 2);
 }
 
-TestSuite(src, .timeout = 10);
+TestSuite(src, .timeout = 240);
 
 Test(src, one_new_src_for_all_that_failed)
 {
