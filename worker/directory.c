@@ -12,6 +12,7 @@
 #include "common/ipc/stats.h"
 #include "common/loop/loop.h"
 #include "worker/directory/coalescer.h"
+#include "worker/directory/inspect.h"
 #include "worker/directory/listen.h"
 #include "worker/directory/peers.h"
 #include "worker/directory/row_cache.h"
@@ -224,6 +225,16 @@ void directory_message_at(struct directory *d, const char *match_id,
 			  int64_t at_ms)
 {
 	coalescer_set(d->message_at, match_id, at_ms);
+}
+
+void directory_look(struct directory *d, directory_look_cb *cb, void *arg)
+{
+	inspect(d->pg, cb, arg);
+}
+
+bool directory_listening(const struct directory *d)
+{
+	return listen_proof(d->listen)->proven;
 }
 
 static bool writes_under_way(const struct directory *d)

@@ -66,4 +66,13 @@ void directory_message_at(struct directory *d, const char *match_id,
 void directory_flush(struct directory *d, void (*cb)(void *arg, int err),
 		     void *arg);
 
+/* What an operator should know of the database, asked now: text says what it is,
+ * or what is wrong with it, todo what to do about that ("": nothing). err 0, or as
+ * pg_cb; then both are "". Borrowed. Exactly once, later. */
+typedef void directory_look_cb(void *arg, int err, const char *text,
+			       const char *todo);
+void directory_look(struct directory *d, directory_look_cb *cb, void *arg);
+/* Changes are heard: proven within the last seconds. */
+bool directory_listening(const struct directory *d);
+
 #endif

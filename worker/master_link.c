@@ -14,6 +14,7 @@
 #define HELLO_TIMEOUT_MS 10000
 /* Messages taken per wake-up, so that a chatty master cannot starve clients. */
 #define PER_TURN 16
+#define LOG_AREA_MAX 63
 
 struct master_link {
 	struct io io;
@@ -60,6 +61,48 @@ void master_link_hello(int fd, struct ipc_hello *out)
 			 out->version, IPC_VERSION);
 }
 
+/* At the descriptor limit the kernel delivers the message without its
+ * descriptor. The master sends a listener again. */
+static void lent(struct master_link *ml, struct ipc_message *m)
+{
+	struct ipc_lend lend;
+
+	fixed(m, &lend, sizeof(lend));
+	if (m->fd == -1) {
+		LOG_AT(ml->no_room ? LOG_LVL_DEBUG : LOG_LVL_WARN,
+		       "ipc: no room for the listener of slot %u", lend.slot);
+		ml->no_room = true;
+		return;
+	}
+	ml->no_room = false;
+	ml->ops.lend(ml->ops.arg, lend.slot, m->fd);
+	m->fd = -1;
+}
+
+static void reloaded(struct master_link *ml, const struct ipc_message *m)
+{
+	struct ipc_reload reload;
+
+	fixed(m, &reload, sizeof(reload));
+	if (m->fd == -1)
+		log_err("ipc: no room for the new configuration: the old one "
+			"stays");
+	ml->ops.reload(ml->ops.arg, m->fd);
+}
+
+static void log_changed(struct master_link *ml, const struct ipc_message *m)
+{
+	struct ipc_log log;
+	struct slice tail = fixed(m, &log, sizeof(log));
+	char area[LOG_AREA_MAX + 1];
+
+	if (tail.n > LOG_AREA_MAX)
+		return;		/* none of ours is so long */
+	memcpy(area, tail.p, tail.n);
+	area[tail.n] = '\0';
+	ml->ops.log(ml->ops.arg, log.level, area);
+}
+
 static void handle(struct master_link *ml, struct ipc_message *m)
 {
 	struct ipc_drain drain;
@@ -83,19 +126,7 @@ static void handle(struct master_link *ml, struct ipc_message *m)
 		ml->ops.worker_died(ml->ops.arg, died.instance);
 		break;
 	case IPC_LEND:
-		fixed(m, &lend, sizeof(lend));
-		/* At the descriptor limit the kernel delivers the message
-		 * without its descriptor. The master sends another. */
-		if (m->fd == -1) {
-			LOG_AT(ml->no_room ? LOG_LVL_DEBUG : LOG_LVL_WARN,
-			       "ipc: no room for the listener of slot %u",
-			       lend.slot);
-			ml->no_room = true;
-			break;
-		}
-		ml->no_room = false;
-		ml->ops.lend(ml->ops.arg, lend.slot, m->fd);
-		m->fd = -1;
+		lent(ml, m);
 		break;
 	case IPC_UNLEND:
 		fixed(m, &lend, sizeof(lend));
@@ -104,6 +135,12 @@ static void handle(struct master_link *ml, struct ipc_message *m)
 	case IPC_QUERY:
 		tail = fixed(m, &query, sizeof(query));
 		ml->ops.query(ml->ops.arg, query.id, tail);
+		break;
+	case IPC_RELOAD:
+		reloaded(ml, m);
+		break;
+	case IPC_LOG:
+		log_changed(ml, m);
 		break;
 	default:
 		log_debug("ipc: %s from the master ignored", type_name(m->type));

@@ -17,6 +17,11 @@ struct master_link_ops {
 	void (*unlend)(void *arg, uint32_t slot);
 	/* Answer by master_link_answer(id, …). */
 	void (*query)(void *arg, uint32_t id, struct slice json);
+	/* A new configuration (conf_read_fd); fd is borrowed. -1: it came, but
+	 * there was no room for its descriptor. */
+	void (*reload)(void *arg, int fd);
+	/* enum log_level, -1: as configured; area "": all (log_override). */
+	void (*log)(void *arg, int level, const char *area);
 	/* The channel closed: the master is gone. */
 	void (*master_gone)(void *arg);
 	void *arg;

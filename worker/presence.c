@@ -279,6 +279,13 @@ void presence_doubt_leaves(struct presence *p)
 	map_each(&p->leaves, doubt_leave, NULL);
 }
 
+void presence_set_grace(struct presence *p, unsigned grace_ms)
+{
+	snprintf(p->grace_ms, sizeof(p->grace_ms), "%u", grace_ms);
+	p->remember_ms = (int64_t)grace_ms + p->lease;
+	presence_set_sweep(p, grace_ms);
+}
+
 struct presence *presence_new(struct loop *l, struct redis *r,
 			      const struct presence_conf *c,
 			      const struct presence_ops *ops)
@@ -289,10 +296,9 @@ struct presence *presence_new(struct loop *l, struct redis *r,
 	p->redis = r;
 	p->instance = mem_strdup(c->instance);
 	snprintf(p->lease_ms, sizeof(p->lease_ms), "%u", c->lease_ms);
-	snprintf(p->grace_ms, sizeof(p->grace_ms), "%u", c->grace_ms);
+	p->lease = c->lease_ms;
 	p->renew_ms = c->lease_ms / 3;
-	p->sweep_ms = c->grace_ms;
-	p->remember_ms = c->grace_ms + c->lease_ms;
+	presence_set_grace(p, c->grace_ms);
 	p->ops = *ops;
 	list_init(&p->calls);
 	list_init(&p->changes);

@@ -21,13 +21,18 @@ struct presence_conf {
 	unsigned lease_ms;	/* renewed every third of it */
 	unsigned grace_ms;	/* offline_grace */
 };
+enum presence_why {
+	PRESENCE_FIRST,		/* Redis is there for the first time, at once */
+	PRESENCE_FORGOTTEN,	/* it has lost our record, or a change of it */
+	PRESENCE_RECONNECTED,	/* it was away, for others as well */
+};
 struct presence_ops {
 	/* user came online (was not) or went offline (grace over): to be
 	 * announced by this worker. */
 	void (*changed)(void *arg, const char *user_id, bool online);
-	/* Redis had lost our record (or came back): everything local must be
-	 * registered again; call presence_enter for each local user. */
-	void (*reregister)(void *arg);
+	/* Everything local must be registered again: call presence_enter for each
+	 * local user. */
+	void (*reregister)(void *arg, enum presence_why why);
 	/* Redis has lost the unread counters of a user who enters (M9). May be
 	 * NULL. */
 	void (*unread_lost)(void *arg, const char *user_id);
@@ -42,6 +47,8 @@ struct presence *presence_new(struct loop *l, struct redis *r,
 /* `entered` callbacks not yet run get -ECANCELED. Nothing changes in Redis: the
  * lease runs out, or presence_retire was called before. */
 void presence_free(struct presence **p);
+/* offline_grace, for those who leave from now on. */
+void presence_set_grace(struct presence *p, unsigned grace_ms);
 /* Redis came up (the owner of the connection tells). Calls reregister. */
 void presence_redis_up(struct presence *p);
 /* First local socket of the user / last one gone. Idempotent. Calls of a loop
@@ -60,6 +67,15 @@ typedef void presence_online_cb(void *arg, int err, const bool *online,
 				size_t n);
 void presence_online(struct presence *p, const char *const *user_ids, size_t n,
 		     presence_online_cb *cb, void *arg);
+/* Names of instances ("host:boot:instance"). err 0 or as redis_cb, then n is 0.
+ * Borrowed. Exactly once, later. */
+typedef void presence_names_cb(void *arg, int err, const char *const *names,
+			       size_t n);
+/* Those that hold the user. */
+void presence_holders(struct presence *p, const char *user_id,
+		      presence_names_cb *cb, void *arg);
+/* Those whose lease has not run out. */
+void presence_instances(struct presence *p, presence_names_cb *cb, void *arg);
 /* Asks for the lead in a job that one worker of the cluster can do for all:
  * yes for whoever holds pw:lead:<job>, or takes it now; it is held for hold_ms
  * from then on. err: Redis cannot say. Saves work; nothing may depend on there

@@ -5,6 +5,7 @@
 
 #include <hiredis/hiredis.h>
 
+#include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "worker/presence_impl.h"
 
@@ -50,6 +51,62 @@ void presence_online(struct presence *p, const char *const *user_ids, size_t n,
 		argv[argc++] = SLICE("");	/* it wants to be asked something */
 	presence_command(p, argc, argv, on_online, q);
 	free(argv);
+}
+
+struct names_question {
+	presence_names_cb *cb;
+	void *arg;
+};
+
+static void on_names(struct presence *p, int err, const redisReply *reply,
+		     void *arg)
+{
+	struct names_question *q = arg;
+	const char **names = NULL;
+	size_t n = 0;
+
+	(void)p;
+	if (err == 0 && reply->type != REDIS_REPLY_ARRAY)
+		err = -EREMOTEIO;
+	if (err == 0)
+		names = mem_zalloc((reply->elements + 1) * sizeof(*names));
+	for (size_t i = 0; err == 0 && i < reply->elements; i++)
+		if (reply->element[i]->type == REDIS_REPLY_STRING)
+			names[n++] = reply->element[i]->str;
+	q->cb(q->arg, err, names, n);
+	free(names);
+	free(q);
+}
+
+static void ask_names(struct presence *p, int argc, const struct slice *argv,
+		      presence_names_cb *cb, void *arg)
+{
+	struct names_question *q = mem_alloc(sizeof(*q));
+
+	*q = (struct names_question){ cb, arg };
+	presence_command(p, argc, argv, on_names, q);
+}
+
+void presence_holders(struct presence *p, const char *user_id,
+		      presence_names_cb *cb, void *arg)
+{
+	char key[sizeof("pw:u:") + PW_ID_MAX];
+	struct slice argv[] = { SLICE("HKEYS"), { key, 0 } };
+
+	argv[1].n = (size_t)snprintf(key, sizeof(key), "pw:u:%.*s", PW_ID_MAX,
+				     user_id);
+	ask_names(p, (int)ARRAY_SIZE(argv), argv, cb, arg);
+}
+
+void presence_instances(struct presence *p, presence_names_cb *cb, void *arg)
+{
+	char now[24];
+	struct slice argv[] = { SLICE("ZRANGEBYSCORE"), SLICE("pw:instances"),
+				{ now, 0 }, SLICE("+inf") };
+
+	argv[2].n = (size_t)snprintf(now, sizeof(now), "%lld",
+				     (long long)cluster_now_ms());
+	ask_names(p, (int)ARRAY_SIZE(argv), argv, cb, arg);
 }
 
 /* ARGV: job, own instance, hold_ms. Reply: 1 if it leads. */

@@ -30,6 +30,7 @@ struct presence {
 	struct loop *loop;
 	struct redis *redis;
 	char *instance;
+	unsigned lease;		/* ms */
 	char lease_ms[24];	/* as the scripts take them */
 	char grace_ms[24];
 	struct presence_ops ops;
@@ -75,6 +76,7 @@ void presence_doubt_leaves(struct presence *p);
 
 void presence_ask_init(struct presence *p);
 void presence_lease_init(struct presence *p);
+void presence_set_sweep(struct presence *p, int64_t grace_ms);
 void presence_lease_free(struct presence *p);
 
 #endif

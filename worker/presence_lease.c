@@ -27,10 +27,10 @@ struct burial {
 	bool retires;		/* our own, for good */
 };
 
-static void register_all(struct presence *p)
+static void register_all(struct presence *p, enum presence_why why)
 {
 	p->stale = false;
-	p->ops.reregister(p->ops.arg);
+	p->ops.reregister(p->ops.arg, why);
 }
 
 /* arg: non-NULL when all is being registered anyway. */
@@ -57,7 +57,7 @@ static void on_renewed(struct presence *p, int err, const redisReply *reply,
 	p->renewed = true;
 	presence_repeat_leaves(p);
 	if (missing || p->stale)
-		register_all(p);
+		register_all(p, PRESENCE_FORGOTTEN);
 }
 
 static void renew(struct presence *p, void *registering)
@@ -155,7 +155,8 @@ void presence_redis_up(struct presence *p)
 	presence_doubt_leaves(p);
 	timer_arm(&p->renew, p->renew_ms);
 	renew(p, p);
-	register_all(p);
+	register_all(p, redis_had_trouble(p->redis) ? PRESENCE_RECONNECTED :
+						      PRESENCE_FIRST);
 	presence_flush(p);
 	b = mem_zalloc(sizeof(*b));
 	b->instance = mem_strdup(p->instance);
@@ -191,15 +192,20 @@ void presence_retire(struct presence *p, void (*cb)(void *arg), void *arg)
 	bury(p, b, true);
 }
 
+void presence_set_sweep(struct presence *p, int64_t grace_ms)
+{
+	p->sweep_ms = grace_ms;
+	if (p->sweep_ms < SWEEP_MIN_MS)
+		p->sweep_ms = SWEEP_MIN_MS;
+	if (p->sweep_ms > SWEEP_MAX_MS)
+		p->sweep_ms = SWEEP_MAX_MS;
+}
+
 void presence_lease_init(struct presence *p)
 {
 	redis_script_add(p->redis, &presence_renew_script);
 	redis_script_add(p->redis, &presence_bury_script);
 	redis_script_add(p->redis, &presence_sweep_script);
-	if (p->sweep_ms < SWEEP_MIN_MS)
-		p->sweep_ms = SWEEP_MIN_MS;
-	if (p->sweep_ms > SWEEP_MAX_MS)
-		p->sweep_ms = SWEEP_MAX_MS;
 	timer_init(&p->renew, p->loop, on_renew_timer, p);
 	timer_init(&p->sweep, p->loop, on_sweep_timer, p);
 	timer_arm(&p->renew, 0);

@@ -3,6 +3,7 @@ noinst_LIBRARIES += worker/librouting.a
 worker_librouting_a_SOURCES = \
 	worker/directory.c worker/directory.h \
 	worker/directory/coalescer.c worker/directory/coalescer.h \
+	worker/directory/inspect.c worker/directory/inspect.h \
 	worker/directory/listen.c worker/directory/listen.h \
 	worker/directory/peers.c worker/directory/peers.h \
 	worker/directory/refusal.c worker/directory/refusal.h \

@@ -10,10 +10,12 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/conf/conf.h"
+#include "common/ipc/backend_rows.h"
 #include "common/ipc/stats.h"
 #include "common/loop/loop.h"
-#include "common/protocol/auth_token.h"
+#include "common/protocol/auth_key.h"
 #include "common/queue/push_queue.h"
+#include "common/service/journal.h"
 #include "common/store/message_store.h"
 #include "worker/chat/catch_up.h"
 #include "worker/chat/confirm.h"
@@ -25,7 +27,11 @@
 #include "worker/emitter.h"
 #include "worker/master_link.h"
 #include "worker/presence.h"
+#include "worker/queries.h"
+#include "worker/reload.h"
+#include "worker/retire.h"
 #include "worker/router.h"
+#include "worker/settings.h"
 #include "worker/socketio/socket.h"
 #include "worker/transport/listener.h"
 #include "worker/transport/ws.h"
@@ -34,9 +40,9 @@
 #define HEARTBEAT_MAX_MS 250
 #define STORE_QUEUE_MAX 20000
 #define DIRECTORY_FLUSH_MS 1000
-/* A stop takes no longer, whatever the master would grant. */
-#define STOP_MAX_MS 5000
-#define STOP_POLL_MS 10
+/* Backends that are there have answered by then. */
+#define OPEN_WITHIN_MS 1000
+#define OPEN_POLL_MS 5
 
 /* The only place that sees every type. */
 struct worker {
@@ -46,17 +52,18 @@ struct worker {
 	char name[128];		/* "host:boot:instance" */
 	struct redis *redis;
 	struct master_link *master;
+	struct worker_queries *queries;
 	struct eio_sessions *sessions;
 	struct sio_server *sio;
 	struct ws *ws;
 	struct listener *listener;
 	struct chat chat;
+	struct retire *retire;
 	struct timer heartbeat;
-	struct timer stop_timer;
-	int64_t stop_at_ms;	/* monotonic; the current step ends then */
-	int64_t stop_end_ms;	/* and stopping as a whole then */
-	enum { SERVING, ANSWERING, CLOSING, LEAVING } state;
-	unsigned leaving;	/* stopping: flushes under way */
+	struct timer opening;	/* armed until it accepts */
+	int64_t open_ms;	/* monotonic; then it does, whatever is down */
+	/* Why the last RELOAD and LOG do not count; NULL: they do. */
+	const char *reload_lost, *log_lost;
 };
 
 static void on_heartbeat(void *arg)
@@ -67,6 +74,32 @@ static void on_heartbeat(void *arg)
 
 	stats_set(STAT_heartbeat_ms, clock_mono_ms());
 	timer_arm(&w->heartbeat, ms < HEARTBEAT_MAX_MS ? ms : HEARTBEAT_MAX_MS);
+}
+
+static bool backends_up(void)
+{
+#define DOWN(name, gauge, text)         \
+	if (stats_get(STAT_##gauge) == 0) \
+		return false;
+	BACKEND_ROWS(DOWN)
+#undef DOWN
+	return true;
+}
+
+/* Whoever comes first would be told that a backend is down which only has not
+ * been reached yet. */
+static void on_opening(void *arg)
+{
+	struct worker *w = arg;
+
+	if (!backends_up() && clock_mono_ms() < w->open_ms) {
+		timer_arm(&w->opening, OPEN_POLL_MS);
+		return;
+	}
+	listener_add(w->listener, w->hello.slot, WORKER_FD_LISTEN);
+	master_link_ready(w->master, w->hello.instance);
+	journal_settle();
+	log_info("serving slot=%u pid=%d", w->hello.slot, (int)getpid());
 }
 
 static void on_redis_state(void *arg, bool up)
@@ -111,91 +144,23 @@ static void on_push_state(void *arg, bool up)
 		sweep_wake(&w->chat);
 }
 
-/* --- stopping --- */
-
-static void on_left(struct worker *w)
-{
-	if (--w->leaving == 0)
-		loop_stop(w->loop);
-}
-
-static void on_retired(void *arg)
-{
-	on_left(arg);
-}
-
-static void on_flushed(void *arg, int err)
-{
-	if (err != 0)
-		log_warn("last_seen of the last second was not written");
-	on_left(arg);
-}
-
-/* Answers under way go out; then connections close; when they have (their ends
- * reach presence and the directory) both write what is left. Each step ends
- * early when there is nothing left to do, and late at its deadline. Clients are
- * not sent DISCONNECT: a stock client comes back by itself only when the
- * transport just closes. */
-static void stop_step(void *arg)
-{
-	struct worker *w = arg;
-	int64_t now = clock_mono_ms();
-
-	switch (w->state) {
-	case SERVING:
-		return;
-	case ANSWERING:
-		if (w->chat.ops > 0 && now < w->stop_at_ms) {
-			timer_arm(&w->stop_timer, STOP_POLL_MS);
-			return;
-		}
-		w->state = CLOSING;
-		eio_sessions_close_all(w->sessions, CLOSE_SERVER);
-		timer_arm(&w->stop_timer, 0);	/* behind this turn's reaping */
-		return;
-	case CLOSING:
-		w->state = LEAVING;
-		w->leaving = 2;
-		presence_retire(w->chat.presence, on_retired, w);
-		directory_flush(w->chat.directory, on_flushed, w);
-		timer_arm(&w->stop_timer, w->stop_end_ms - now);
-		return;
-	case LEAVING:
-		log_warn("stopping without having told the backends");
-		loop_stop(w->loop);
-	}
-}
-
-static void begin_stop(struct worker *w, int64_t within_ms)
-{
-	int64_t now = clock_mono_ms();
-
-	if (w->state != SERVING)
-		return;
-	listener_stop(w->listener);
-	w->chat.stopping = true;
-	w->state = ANSWERING;
-	if (within_ms > STOP_MAX_MS)
-		within_ms = STOP_MAX_MS;
-	w->stop_at_ms = now + within_ms / 2;
-	w->stop_end_ms = now + within_ms;
-	timer_arm(&w->stop_timer, 0);
-}
-
 /* --- what the master says --- */
 
 static void on_drain(void *arg, uint32_t grace_ms)
 {
 	struct worker *w = arg;
 
-	log_info("draining grace_ms=%u", grace_ms);
-	listener_drain(w->listener);
+	timer_disarm(&w->opening);
+	retire_drain(w->retire, grace_ms);
 }
 
 static void on_stop(void *arg, uint32_t deadline_ms)
 {
+	struct worker *w = arg;
+
+	timer_disarm(&w->opening);
 	log_info("stopping");
-	begin_stop(arg, (int64_t)deadline_ms * 3 / 4);
+	retire_stop(w->retire, (int64_t)deadline_ms * 3 / 4);
 }
 
 static void on_worker_died(void *arg, uint32_t instance)
@@ -226,31 +191,59 @@ static void on_unlend(void *arg, uint32_t slot)
 static void on_query(void *arg, uint32_t id, struct slice text)
 {
 	struct worker *w = arg;
-	json_t *q = json_loadb(text.p, text.n, 0, NULL);
-	const char *cmd = json_string_value(json_object_get(q, "cmd"));
-	const char *user = json_string_value(
-		json_array_get(json_object_get(q, "args"), 0));
-	json_t *a;
-	char *out;
 
-	if (cmd != NULL && strcmp(cmd, "user") == 0 && user != NULL)
-		a = json_pack("{s:o}", "devices",
-			      chat_user_devices(&w->chat, user));
-	else
-		a = json_pack("{s:s}", "error", "unknown query");
-	out = json_dumps(a, JSON_COMPACT);
-	if (out != NULL)
-		master_link_answer(w->master, id,
-				   slice_of(out));
-	free(out);
-	json_decref(a);
-	json_decref(q);
+	worker_queries_ask(w->queries, id, text);
+}
+
+static void answer_query(void *arg, uint32_t id, struct slice text)
+{
+	struct worker *w = arg;
+
+	master_link_answer(w->master, id, text);
+}
+
+static void on_reload(void *arg, int fd)
+{
+	struct worker *w = arg;
+
+	if (fd == -1) {
+		w->reload_lost = "it has no descriptor left to take the "
+				 "configuration by; reload again";
+		return;
+	}
+	w->reload_lost = reload(&(struct reload_parts){
+		.conf = w->conf, .sessions = w->sessions,
+		.listener = w->listener, .chat = &w->chat, .sio = w->sio,
+	}, fd);
+	on_heartbeat(w);	/* stuck_timeout may be shorter */
+}
+
+static void on_log(void *arg, int level, const char *area)
+{
+	struct worker *w = arg;
+
+	w->log_lost = NULL;
+	if (log_override(level, area) == 0)
+		return;
+	w->log_lost = "it does not know this level or area";
+	log_warn("the master's log level or area is not known level=%d area=%s",
+		 level, area);
+}
+
+static const char *not_taken(void *arg, const char *what)
+{
+	const struct worker *w = arg;
+
+	return strcmp(what, "log") == 0 ? w->log_lost : w->reload_lost;
 }
 
 static void on_master_gone(void *arg)
 {
+	struct worker *w = arg;
+
+	timer_disarm(&w->opening);
 	log_warn("the master is gone: stopping");
-	begin_stop(arg, STOP_MAX_MS);
+	retire_stop(w->retire, INT64_MAX);
 }
 
 /* --- building the graph --- */
@@ -325,6 +318,7 @@ static void build_backends(struct worker *w)
 	c->store = message_store_new(w->loop, &store, on_store_state, w, err);
 	if (c->store == NULL)
 		log_fatal("store_url: %s", err);
+	push.markers = w->redis;
 	c->push = push_queue_new(w->loop, &push, err);
 	if (c->push == NULL)
 		log_fatal("push_queue_url: %s", err);
@@ -337,24 +331,9 @@ static void build_chat(struct worker *w)
 	struct sio_ops ops;
 
 	c->loop = w->loop;
-	c->conf = (struct chat_conf){
-		.src = w->name,
-		.content_max = cf->content_max,
-		.user_connections = (unsigned)cf->user_connections,
-		.message_rate = rate_conf(cf->message_rate,
-					  cf->message_burst),
-		.delivery_timeout_ms = cf->delivery_timeout,
-		.recovery_window_ms = cf->recovery_window,
-		.recovery_events = cf->recovery_events,
-		.catch_up_bytes = cf->outbox_limit / 4,
-		.push_ttl_ms = cf->push_ttl,
-		.push_requeue_ms = cf->push_requeue,
-		.jwt_leeway_ms = cf->jwt_leeway,
-		.lease_ms = cf->lease,
-	};
-	c->key = auth_key_hs256(cf->jwt_secret);
-	if (c->key == NULL)
-		log_fatal("jwt_secret is empty");
+	c->conf = settings_chat(cf, w->name);
+	if (settings_key(cf, &c->key) != 0)
+		log_fatal("there is nothing to check tokens by");
 	chat_init(c);
 	w->sio = sio_server_new(w->hello.instance);
 	ops = chat_sio_ops(c);
@@ -364,39 +343,20 @@ static void build_chat(struct worker *w)
 static void build_transport(struct worker *w)
 {
 	const struct conf *cf = w->conf;
-	struct eio_conf eio = {
-		.instance = w->hello.instance,
-		.ping_interval_ms = (unsigned)cf->ping_interval,
-		.ping_timeout_ms = (unsigned)cf->ping_timeout,
-		.connect_timeout_ms = (unsigned)cf->connect_timeout,
-		.upgrade_timeout_ms = (unsigned)cf->upgrade_timeout,
-		.max_payload = cf->max_payload,
-		.outbox_limit = cf->outbox_limit,
-	};
+	struct eio_conf eio = settings_eio(cf, w->hello.instance);
 	struct ws_conf ws = {
 		.max_payload = cf->max_payload,
 		.deflate = cf->permessage_deflate,
 	};
-	struct listener_conf listener = {
-		.head_timeout_ms = (unsigned)cf->head_timeout,
-		.body_timeout_ms = (unsigned)cf->body_timeout,
-		.keepalive_timeout_ms = (unsigned)cf->keepalive_timeout,
-		.max_payload = cf->max_payload,
-		.allowed_origins = cf->allowed_origins,
-		.cors_credentials = cf->cors_credentials,
-		.trusted_proxies = cf->trusted_proxies,
-		.proxy_protocol_from = cf->proxy_protocol_from,
-		.connect_rate = rate_conf(cf->connect_rate, cf->connect_burst),
-		.instance = w->hello.instance,
-		.run_dir = cf->run_dir,
-		.handover_fd = WORKER_FD_HANDOVER,
-	};
+	struct listener_conf listener = settings_listener(cf,
+							  w->hello.instance);
 	struct eio_ops up = sio_server_eio_ops(w->sio);
 
+	listener.run_dir = cf->run_dir;
+	listener.handover_fd = WORKER_FD_HANDOVER;
 	w->sessions = eio_sessions_new(w->loop, &eio, &up);
 	w->ws = ws_new(w->loop, w->sessions, &ws);
 	w->listener = listener_new(w->loop, w->sessions, w->ws, &listener);
-	listener_add(w->listener, w->hello.slot, WORKER_FD_LISTEN);
 }
 
 static void build(struct worker *w)
@@ -408,6 +368,8 @@ static void build(struct worker *w)
 		.lend = on_lend,
 		.unlend = on_unlend,
 		.query = on_query,
+		.reload = on_reload,
+		.log = on_log,
 		.master_gone = on_master_gone,
 		.arg = w,
 	};
@@ -415,11 +377,20 @@ static void build(struct worker *w)
 	w->loop = loop_new();
 	timer_init(&w->heartbeat, w->loop, on_heartbeat, w);
 	on_heartbeat(w);
-	timer_init(&w->stop_timer, w->loop, stop_step, w);
 	build_backends(w);
 	build_chat(w);
 	build_transport(w);
+	w->queries = worker_queries_new(&(struct worker_queries_conf){
+		.chat = &w->chat, .answer = answer_query,
+		.not_taken = not_taken, .arg = w });
+	w->retire = retire_new(&(struct retire_parts){
+		.loop = w->loop, .conf = w->conf, .sessions = w->sessions,
+		.listener = w->listener, .chat = &w->chat,
+	});
 	w->master = master_link_new(w->loop, WORKER_FD_IPC, &master);
+	timer_init(&w->opening, w->loop, on_opening, w);
+	w->open_ms = clock_mono_ms() + OPEN_WITHIN_MS;
+	timer_arm(&w->opening, 0);
 }
 
 /* Sessions first: their ends reach chat, which reaches presence and the
@@ -438,12 +409,14 @@ static void tear_down(struct worker *w)
 	directory_free(&c->directory);
 	router_free(&c->router);
 	presence_free(&c->presence);
+	retire_free(&w->retire);	/* both may have called it back */
 	redis_free(&w->redis);
+	worker_queries_free(&w->queries);
 	sio_server_free(&w->sio);
 	chat_free(c);
 	auth_key_free(&c->key);
 	timer_free(&w->heartbeat);
-	timer_free(&w->stop_timer);
+	timer_free(&w->opening);
 	master_link_free(&w->master);
 	loop_free(&w->loop);
 	conf_free(&w->conf);
@@ -459,6 +432,7 @@ int worker_run(void)
 	/* The terminal's Ctrl-C reaches the whole group: the master decides. */
 	signal(SIGINT, SIG_IGN);
 	log_init("worker", level);
+	journal_open("pairwire-worker");
 	master_link_hello(WORKER_FD_IPC, &w.hello);
 	if (conf_read_fd(WORKER_FD_CONF, &w.conf, err) != 0)
 		log_fatal("configuration from the master: %s", err);
@@ -472,8 +446,6 @@ int worker_run(void)
 		log_fatal("the statistics page cannot be mapped");
 
 	build(&w);
-	master_link_ready(w.master, w.hello.instance);
-	log_info("serving slot=%u pid=%d", w.hello.slot, (int)getpid());
 	loop_run(w.loop);
 	tear_down(&w);
 	return 0;

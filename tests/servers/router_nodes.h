@@ -19,6 +19,7 @@ struct node {
 	struct redis_conf conf;
 	bool subscribed;
 	unsigned subscriptions;
+	void (*went_down)(struct node *n);	/* the subscription; or NULL */
 	size_t got;
 	uint64_t counter;	/* of the last envelope */
 	bool in_order;		/* events "0", "1", …; counters without a gap */
@@ -72,6 +73,8 @@ static inline void on_subscribed(void *arg, bool up)
 
 	n->subscribed = up;
 	n->subscriptions += up;
+	if (!up && n->went_down != NULL)
+		n->went_down(n);
 }
 
 static inline void node_start(struct node *n, const char *name, unsigned db)

@@ -15,7 +15,7 @@
 #include "common/ipc/stats.h"
 #include "tests/servers/router_nodes.h"
 
-TestSuite(router, .timeout = 60);
+TestSuite(router, .timeout = 240);
 
 Test(router, keeps_the_order_of_what_goes_to_one_instance)
 {

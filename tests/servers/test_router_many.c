@@ -78,7 +78,7 @@ static void settle(const struct node *n, size_t got)
 	admin_run("DEL pw:u:settled");
 }
 
-TestSuite(router_many, .timeout = 60);
+TestSuite(router_many, .timeout = 240);
 
 Test(router_many, each_gets_it_once_where_he_is)
 {

@@ -10,7 +10,7 @@
 static struct loop *l;
 static struct redis *r;
 
-TestSuite(unread_sets, .timeout = 30);
+TestSuite(unread_sets, .timeout = 240);
 
 static void start(unsigned db)
 {
