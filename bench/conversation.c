@@ -7,6 +7,7 @@
 #include <sys/random.h>
 
 #include "bench/client.h"
+#include "bench/conversation_away.h"
 #include "bench/talk_lines.h"
 #include "bench/talk_view.h"
 #include "common/base/mem.h"
@@ -86,7 +87,7 @@ static void send_typing(struct person *p, bool typing)
 	end_event(&b, p);
 }
 
-static void send_step(struct talk *t, unsigned i)
+void conversation_send(struct talk *t, unsigned i)
 {
 	struct person *p = &t->people[talk_line_speaker(i)];
 	struct step *s = &t->steps[i];
@@ -153,12 +154,26 @@ static void on_pace(void *arg)
 	t->typing = false;
 	send_typing(&t->people[talk_line_speaker(t->turn)], false);
 	for (unsigned i = t->turn; i < t->turn_end; i++)
-		send_step(t, i);
+		conversation_send(t, i);
 }
 
 static bool complete(const struct step *s)
 {
 	return s->sent && s->arrived && s->delivered && s->read;
+}
+
+static void on_pushed(struct talk *t)
+{
+	t->pushed = true;
+	finish(t);
+}
+
+/* The next line, with nobody there to read it. */
+static void begin_away(struct talk *t)
+{
+	t->turn_end = t->turn + 1;
+	timer_arm(&t->patience, t->conf->timeout_ms);
+	t->away = away_begin(t, on_pushed);
 }
 
 /* On to the next turn when all of this one has come through. */
@@ -169,7 +184,9 @@ static void advance(struct talk *t)
 			return;
 	}
 	t->turn = t->turn_end;
-	if (t->turn == t->conf->messages)
+	if (t->turn == t->conf->messages && t->conf->pushes != NULL)
+		begin_away(t);
+	else if (t->turn == t->conf->messages)
 		finish(t);
 	else
 		timer_arm(&t->pace, PAUSE_MS);
@@ -189,7 +206,8 @@ static void on_event(struct client *c, void *arg, struct slice json, int64_t ack
 	else
 		talk_on_event(p, event);
 	json_decref(event);
-	if (!p->talk->over && p->talk->turn_end > p->talk->turn)
+	if (!p->talk->over && p->talk->away == NULL &&
+	    p->talk->turn_end > p->talk->turn)
 		advance(p->talk);
 }
 
@@ -247,6 +265,11 @@ static void on_impatient(void *arg)
 {
 	struct talk *t = arg;
 
+	if (t->away != NULL) {
+		talk_fail(t, "message %u is missing: %s", t->turn + 1,
+			  away_lacks(t->away));
+		return;
+	}
 	for (unsigned i = t->turn; i < t->turn_end; i++) {
 		const struct step *s = &t->steps[i];
 
@@ -272,7 +295,8 @@ static void print_summary(const struct talk *t)
 		delivered += t->steps[i].delivered;
 		read += t->steps[i].read;
 	}
-	printf("%u sent, %u delivered, %u read\n", sent, delivered, read);
+	printf("%u sent, %u delivered, %u read%s\n", sent, delivered, read,
+	       t->pushed ? "; 1 pushed" : "");
 }
 
 static void talk_init(struct talk *t, const struct talk_conf *conf,
@@ -286,7 +310,7 @@ static void talk_init(struct talk *t, const struct talk_conf *conf,
 	snprintf(t->run, sizeof(t->run), "%016llx", (unsigned long long)r);
 	t->loop = loop_new();
 	t->clients = clients_new(t->loop, target, &client_ops, conf->timeout_ms);
-	t->steps = mem_zalloc(conf->messages * sizeof(*t->steps));
+	t->steps = mem_zalloc((conf->messages + 1) * sizeof(*t->steps));
 	timer_init(&t->pace, t->loop, on_pace, t);
 	timer_init(&t->patience, t->loop, on_impatient, t);
 	for (unsigned i = 0; i < 2; i++) {
@@ -304,9 +328,10 @@ static void talk_free(struct talk *t)
 	}
 	timer_free(&t->pace);
 	timer_free(&t->patience);
+	away_free(&t->away);
 	clients_free(&t->clients);
 	loop_free(&t->loop);
-	for (unsigned i = 0; i < t->conf->messages; i++)
+	for (unsigned i = 0; i <= t->conf->messages; i++)
 		buf_free(&t->steps[i].text);
 	free(t->steps);
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bench/conversation_away.h"
 #include "bench/talk_lines.h"
 #include "bench/talk_view.h"
 
@@ -164,10 +165,14 @@ static void ev_typing(struct person *p, json_t *o)
 
 static void ev_status(struct person *p, json_t *o)
 {
-	if (strcmp(str(o, "userId"), p->talk->conf->users[1 - p->index]) == 0)
-		view_line(p->index, "", "%s is %s",
-			  talk_name(p->talk, 1 - p->index),
-			  told(o, "online") ? "online" : "offline");
+	bool online = told(o, "online");
+
+	if (strcmp(str(o, "userId"), p->talk->conf->users[1 - p->index]) != 0)
+		return;
+	view_line(p->index, "", "%s is %s", talk_name(p->talk, 1 - p->index),
+		  online ? "online" : "offline");
+	if (!online && p->talk->away != NULL)
+		away_is_offline(p->talk->away);
 }
 
 static void ev_error(struct person *p, json_t *o)

@@ -14,6 +14,7 @@
 #include "bench/options.h"
 #include "common/base/clock.h"
 #include "common/loop/loop.h"
+#include "common/protocol/auth_key.h"
 #include "common/protocol/auth_token.h"
 
 #define CONNECTIONS_MAX 1000000

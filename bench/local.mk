@@ -12,6 +12,7 @@ bin_PROGRAMS += bench/pairwire-bench
 bench_pairwire_bench_SOURCES = \
 	bench/main.c bench/command.h \
 	bench/conversation.c bench/conversation.h bench/conversation_events.c \
+	bench/conversation_away.c bench/conversation_away.h \
 	bench/idle.c \
 	bench/talk.c \
 	bench/talk_lines.c bench/talk_lines.h \

@@ -27,10 +27,13 @@ static const char usage[] =
 "  --name-a N, --name-b N\n"
 "                       how to call them here (Anna, Ben)\n"
 "  --messages N         how many messages (6)\n"
+"  --pushes FILE        what pairwire-pushd --dry-run says; then one of them leaves\n"
+"                       at the end, and the other writes once more: that message\n"
+"                       must be pushed\n"
 "  --timeout TIME       how long to wait for the server at each turn (20s)\n";
 
 enum { O_URL = 1, O_MATCH, O_TOKEN_A, O_TOKEN_B, O_USER_A, O_USER_B, O_NAME_A,
-       O_NAME_B, O_MESSAGES, O_TIMEOUT, O_HELP };
+       O_NAME_B, O_MESSAGES, O_PUSHES, O_TIMEOUT, O_HELP };
 
 static const struct option options[] = {
 	{ "url", required_argument, NULL, O_URL },
@@ -42,6 +45,7 @@ static const struct option options[] = {
 	{ "name-a", required_argument, NULL, O_NAME_A },
 	{ "name-b", required_argument, NULL, O_NAME_B },
 	{ "messages", required_argument, NULL, O_MESSAGES },
+	{ "pushes", required_argument, NULL, O_PUSHES },
 	{ "timeout", required_argument, NULL, O_TIMEOUT },
 	{ "help", no_argument, NULL, O_HELP },
 	{ 0 },
@@ -60,6 +64,7 @@ static int set_option(struct talk_conf *c, int option, const char *value)
 	case O_NAME_B: c->names[1] = value; return 0;
 	case O_MESSAGES:
 		return option_count(value, 1, MESSAGES_MAX, &c->messages);
+	case O_PUSHES: c->pushes = value; return 0;
 	case O_TIMEOUT: return option_duration(value, &c->timeout_ms);
 	default: return -EINVAL;
 	}
