@@ -19,7 +19,7 @@ const { values: options } = parseArgs({
 
 const slow = Number(process.env.PW_TEST_SLOW || 1);
 // Longer than any row takes that says itself what went wrong.
-const ROW_MS = 150000 * slow;
+const ROW_MS = 300000 * slow;
 // Messages a second of each sender. FerretDB takes its time.
 const RATE = { pg: 5, mongo: 0.6 };
 const STORES = ['pg', 'mongo'];

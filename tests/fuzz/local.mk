@@ -1,6 +1,8 @@
 # Fuzz targets: fuzzers when configured with --enable-fuzzing (make fuzzers), else
 # tests that replay the corpora.
 FUZZERS = \
+	tests/fuzz/fuzz_auth_token \
+	tests/fuzz/fuzz_ctl \
 	tests/fuzz/fuzz_cursor \
 	tests/fuzz/fuzz_eio_payload \
 	tests/fuzz/fuzz_emission \
@@ -8,14 +10,17 @@ FUZZERS = \
 	tests/fuzz/fuzz_http_head \
 	tests/fuzz/fuzz_polling \
 	tests/fuzz/fuzz_proxy_header \
+	tests/fuzz/fuzz_push_answer \
+	tests/fuzz/fuzz_push_event \
 	tests/fuzz/fuzz_request \
 	tests/fuzz/fuzz_session \
 	tests/fuzz/fuzz_sio_packet \
 	tests/fuzz/fuzz_ws_message
 check_PROGRAMS += $(FUZZERS)
 EXTRA_DIST += tests/fuzz/corpus \
-	tests/fuzz/eio_payload.dict tests/fuzz/emission.dict tests/fuzz/http_body.dict tests/fuzz/http_head.dict \
-	tests/fuzz/polling.dict tests/fuzz/proxy_header.dict tests/fuzz/request.dict \
+	tests/fuzz/auth_token.dict tests/fuzz/ctl.dict tests/fuzz/eio_payload.dict tests/fuzz/emission.dict tests/fuzz/http_body.dict tests/fuzz/http_head.dict \
+	tests/fuzz/polling.dict tests/fuzz/proxy_header.dict \
+	tests/fuzz/push_answer.dict tests/fuzz/push_event.dict tests/fuzz/request.dict \
 	tests/fuzz/session.dict tests/fuzz/sio_packet.dict tests/fuzz/ws_message.dict
 
 if FUZZING
@@ -26,6 +31,15 @@ tests_fuzz_libreplay_a_SOURCES = tests/fuzz/replay.c tests/fuzz/fuzz.h
 FUZZ_MAIN = tests/fuzz/libreplay.a
 TESTS += $(FUZZERS)
 endif
+
+tests_fuzz_fuzz_auth_token_SOURCES = tests/fuzz/fuzz_auth_token.c tests/fuzz/fuzz.h tests/unit/public_keys.h
+tests_fuzz_fuzz_auth_token_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_auth_token_LDADD = $(FUZZ_MAIN) $(PROTOCOL_LIBS)
+
+tests_fuzz_fuzz_ctl_SOURCES = tests/fuzz/fuzz_ctl.c tests/fuzz/fuzz.h
+tests_fuzz_fuzz_ctl_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+tests_fuzz_fuzz_ctl_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_ctl_LDADD = $(FUZZ_MAIN) master/libmaster.a $(BASE_LIBS) $(JANSSON_LIBS)
 
 tests_fuzz_fuzz_cursor_SOURCES = tests/fuzz/fuzz_cursor.c tests/fuzz/fuzz.h
 tests_fuzz_fuzz_cursor_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
@@ -59,6 +73,15 @@ tests_fuzz_fuzz_polling_LDADD = $(FUZZ_MAIN) worker/libtransport.a $(IPC_LIBS) \
 tests_fuzz_fuzz_proxy_header_SOURCES = tests/fuzz/fuzz_proxy_header.c tests/fuzz/fuzz.h
 tests_fuzz_fuzz_proxy_header_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_proxy_header_LDADD = $(FUZZ_MAIN) $(PROTOCOL_LIBS)
+
+tests_fuzz_fuzz_push_answer_SOURCES = tests/fuzz/fuzz_push_answer.c tests/fuzz/fuzz.h
+tests_fuzz_fuzz_push_answer_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_push_answer_LDADD = $(FUZZ_MAIN) $(PUSHPURE_LIBS)
+
+tests_fuzz_fuzz_push_event_SOURCES = tests/fuzz/fuzz_push_event.c tests/fuzz/fuzz.h
+tests_fuzz_fuzz_push_event_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+tests_fuzz_fuzz_push_event_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_push_event_LDADD = $(FUZZ_MAIN) $(PUSHPURE_LIBS)
 
 tests_fuzz_fuzz_sio_packet_SOURCES = tests/fuzz/fuzz_sio_packet.c tests/fuzz/fuzz.h
 tests_fuzz_fuzz_sio_packet_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { suite } from '../integration/lib/cluster.mjs';
 import { Poller } from '../integration/lib/poller.mjs';
-import { eventually } from '../integration/lib/wait.mjs';
+import { eventually, standstill } from '../integration/lib/wait.mjs';
 import { memory } from './lib/process.mjs';
 
 const STUCK = 200;
@@ -13,7 +13,7 @@ const AT_ONCE = 64;	// messages under way
 // Per stuck client, in the worker: its outbox, which malloc may have had to
 // move; and what is on its way through.
 const MAX_GROWTH = STUCK * OUTBOX * 1.5 + 16e6;
-const MAX_LATENCY_MS = 500;	// of the others, 99 of 100
+const MAX_LATENCY_MS = 500;	// of the others, 99 of 100; without what the machine stood still
 
 const figure = (line) => console.log(`figure: ${line}`);
 const mib = (bytes) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
@@ -44,11 +44,13 @@ async function makeMatches(c, sender, n) {
   return rows;
 }
 
-// Two who chat until told to stop; how long their messages took, in ms.
+// Two who chat until told to stop; how long their messages took, in ms. stop(): for
+// how long the machine stood still meanwhile.
 async function chat(c) {
   const { a, b, match } = await c.pair();
   const [ca, cb] = [await c.connect(a), await c.connect(b)];
   const times = [];
+  const still = standstill();
   let stop = false;
   const done = (async () => {
     while (!stop) {
@@ -59,7 +61,7 @@ async function chat(c) {
     }
     assert.equal(cb.all('message:new').length, times.length);
   })();
-  return { times, async stop() { stop = true; await done; } };
+  return { times, async stop() { stop = true; await done; return still.end(); } };
 }
 
 // Messages to each in turn until all are closed; the worker's largest RSS.
@@ -83,7 +85,9 @@ async function flood(c, client, matches) {
   return { peak, sent };
 }
 
-await suite({ server: { workers: 1 }, engine: { outbox_limit: OUTBOX, ping_interval: '10m', keepalive_timeout: '3s' }, chat: { content_max: CONTENT }, limits: { connect_rate: 0, message_rate: 0 } },
+// delivery_timeout: where the flood takes longer, what the stuck have not confirmed
+// is swept, and read for 64 of them at a time: that is another 50 MiB.
+await suite({ server: { workers: 1 }, engine: { outbox_limit: OUTBOX, ping_interval: '10m', keepalive_timeout: '3s' }, chat: { content_max: CONTENT, delivery_timeout: '10m' }, limits: { connect_rate: 0, message_rate: 0 } },
   Object.fromEntries(Object.entries(kinds).map(([kind, join]) => [`${STUCK} clients that do not read: ${kind}`, async (c) => {
     const sender = await c.user('Ann');
     const client = await c.connect(sender);
@@ -94,17 +98,17 @@ await suite({ server: { workers: 1 }, engine: { outbox_limit: OUTBOX, ping_inter
     await Promise.all(matches.map(({ user }) => join(c, user)));
     assert.equal((await totals(c)).sockets, before.sockets + STUCK);
     const { peak, sent } = await flood(c, client, matches);
-    await others.stop();
+    const lost = await others.stop();
     const after = await eventually(async (note) => {
       const now = await totals(c);
       note(now);
       return now.connections === before.connections && now.outbox_bytes === 0 && now;
-    }, 'their connections and outboxes to go', 10000);
+    }, 'their connections and outboxes to go', 60000);
     assert.equal(after.closed_outbox, before.closed_outbox + STUCK);
     assert.equal(after.closed_client, before.closed_client, 'nobody left by itself');
     const slow = others.times.sort((x, y) => x - y)[Math.floor(others.times.length * 0.99)];
     figure(`${STUCK} clients that do not read (${kind}): all closed after ${mib(sent * CONTENT / STUCK)} each; the worker grew by ${mib(peak - fresh)}; ` +
       `${others.times.length} messages of others meanwhile, 99 % within ${slow.toFixed(0)} ms`);
     assert.ok(peak - fresh <= MAX_GROWTH, `${mib(peak - fresh)} more, at most ${mib(MAX_GROWTH)}`);
-    assert.ok(slow <= MAX_LATENCY_MS, `99 % of the others' messages within ${slow.toFixed(0)} ms`);
+    assert.ok(slow <= MAX_LATENCY_MS + lost, `99 % of the others' messages within ${slow.toFixed(0)} ms, ${lost.toFixed(0)} lost`);
   }])));

@@ -9,9 +9,10 @@ import { Manager } from './packages.mjs';
 export class Device extends EventEmitter {
   #closed = false;
 
-  constructor(url, { token, transports, reconnect = true }) {
+  // timeout: ms in which a connection has to be made.
+  constructor(url, { token, transports, reconnect = true, timeout = 4000 }) {
     super();
-    Object.assign(this, { url, token, transports, reconnect });
+    Object.assign(this, { url, token, transports, reconnect, timeout });
     this.#open();
   }
 
@@ -19,7 +20,7 @@ export class Device extends EventEmitter {
   #open() {
     this.manager = new Manager(this.url, {
       transports: this.transports, reconnection: this.reconnect,
-      reconnectionDelay: 100, reconnectionDelayMax: 500, timeout: 4000,
+      reconnectionDelay: 100, reconnectionDelayMax: 500, timeout: this.timeout,
     });
     let readAt;
     this.manager.on('open', () => this.manager.engine.on('data', () => { readAt = Date.now(); }));

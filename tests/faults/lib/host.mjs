@@ -53,14 +53,14 @@ export class Host {
   step(seconds) { writeFileSync(this.clock, `${seconds < 0 ? '' : '+'}${seconds}`); }
 
   async ctl(...args) {
-    const { stdout } = await run(join(this.build, 'master/pairwirectl'), ['-c', this.file, ...args], { timeout: 5000 });
+    const { stdout } = await run(join(this.build, 'ctl/pairwirectl'), ['-c', this.file, ...args], { timeout: 30000 });
     return stdout;
   }
 
   async status() { return JSON.parse(await this.ctl('status', '--json')); }
 
   // Every worker serves and reaches all backends.
-  async ready(ms = 20000) {
+  async ready(ms = 60000) {
     return eventually(async (note) => {
       assert.equal(this.program.exit, undefined, `${this.name} ended: ${this.log}`);
       const status = await this.status().catch((err) => { note(String(err)); });

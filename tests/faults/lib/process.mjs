@@ -1,8 +1,8 @@
 // Programs under the harness: nothing of them outlives it.
 import { spawn } from 'node:child_process';
 import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { isGone } from '../../integration/lib/gone.mjs';
+import { FIRST, portsOf } from '../../integration/lib/port.mjs';
 import { memory } from '../../limits/lib/process.mjs';
 import { eventually, withDeadline } from '../../integration/lib/wait.mjs';
 
@@ -41,14 +41,14 @@ export class Program {
     const pids = this.tree();
     this.signal('SIGSTOP', pids);
     this.signal('SIGKILL', [...new Set([...pids, ...this.tree()])]);
-    await withDeadline(this.exited, 10000, `the end of ${this.name}`);
+    await withDeadline(this.exited, 30000, `the end of ${this.name}`);
     await eventually(() => pids.every(isGone), `the end of all of ${this.name}`);
   }
 
   async stop(signal = 'SIGTERM') {
     if (this.exit) return this.exit;
     this.child.kill(signal);
-    return withDeadline(this.exited, 20000, `the end of ${this.name} by ${signal}`);
+    return withDeadline(this.exited, 90000, `the end of ${this.name} by ${signal}`);
   }
 }
 
@@ -70,22 +70,7 @@ export function rss(pid) {
   try { return memory(pid).rss; } catch { return 0; }
 }
 
-// A server that dies has to find its port free when it comes back: none of the
-// range that the kernel gives to connections, none given out before, and of a
+// A server that dies has to find its port free when it comes back: they are of a
 // share that rows which run at the same time do not have.
 const SHARE = 200;
-const first = 12000 + (process.pid % 100) * SHARE;
-const given = new Set();
-
-export async function freePort() {
-  for (;;) {
-    const port = first + Math.floor(Math.random() * SHARE);
-    if (given.has(port)) continue;
-    given.add(port);
-    const free = await new Promise((done) => {
-      const probe = createServer().once('error', () => done(false));
-      probe.listen(port, '127.0.0.1', () => probe.close(() => done(true)));
-    });
-    if (free) return port;
-  }
-}
+export const freePort = portsOf(FIRST + (process.pid % 100) * SHARE, SHARE);

@@ -10,7 +10,7 @@ import { eventually } from '../../integration/lib/wait.mjs';
 import { freePort, Program } from './process.mjs';
 
 const run = promisify(execFile);
-const UP = 30000;
+const UP = 60000;
 
 async function answers(port) {
   return new Promise((done) => {
@@ -88,7 +88,9 @@ export class Postgres extends Server {
   command() {
     return [pgProgram('postgres'), '-D', join(this.dir, 'data'), '-p', `${this.port}`, '-k', this.dir,
       '-c', 'listen_addresses=127.0.0.1', '-c', 'fsync=off', '-c', 'full_page_writes=off',
-      '-c', 'max_connections=200', '-c', 'shared_buffers=32MB'];
+      '-c', 'max_connections=200', '-c', 'shared_buffers=32MB',
+      // It is killed: what it had in /dev/shm would stay there.
+      '-c', 'dynamic_shared_memory_type=mmap'];
   }
 
   async ready() {

@@ -17,7 +17,7 @@ import { stored } from './stored.mjs';
 
 const run = promisify(execFile);
 const top = resolve(new URL('../../..', import.meta.url).pathname);
-const UP_MS = 20000;
+const UP_MS = 60000;
 
 export class World {
   ledger = new Ledger();

@@ -39,7 +39,7 @@ export class Crowd {
       { env: { ...process.env, JWT_SECRET: this.cluster.secret }, stdio: ['ignore', 'pipe', 'inherit'] });
     const load = { child, n, exit: new Promise((done) => { child.once('exit', done); }) };
     this.#loads.add(load);
-    const joined = until(createInterface({ input: child.stdout }), 'line', (line) => line.includes(' connections in '), 60000);
+    const joined = until(createInterface({ input: child.stdout }), 'line', (line) => line.includes(' connections in '), 180000);
     await Promise.race([joined, load.exit.then((code) => { throw new Error(`pairwire-bench ended with status ${code}`); })]);
     this.connections += n;
     return load;
@@ -53,20 +53,20 @@ export class Crowd {
       const left = [stats.announced, stats.unread_rebuilt].map((n) => this.connections - n);
       note(left);
       return left.every((n) => n <= 0);
-    }, 'nobody new any more', 60000);
+    }, 'nobody new any more', 180000);
   }
 
   // The last ones opened first.
   async close(load) {
     load.child.kill('SIGTERM');
-    assert.equal(await withDeadline(load.exit, 10000, 'pairwire-bench to leave'), 0, 'no connection was lost');
+    assert.equal(await withDeadline(load.exit, 60000, 'pairwire-bench to leave'), 0, 'no connection was lost');
     this.#loads.delete(load);
     this.connections -= load.n;
     await eventually(async (note) => {
       const { stats } = (await this.cluster.status()).slots[0];
       note(stats.connections);
       return stats.connections === this.connections;
-    }, 'the worker to let go of them', 10000);
+    }, 'the worker to let go of them', 60000);
   }
 
   async leave() {

@@ -19,6 +19,11 @@ export function memory(pid) {
   return { rss: field('Rss'), heap: field('Anonymous') };
 }
 
+// The most that was ever resident, in bytes.
+export function memoryPeak(pid) {
+  return Number(/^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) * 1024;
+}
+
 // The descriptors a child may have.
 export function descriptorLimit() {
   return Number(/^Max open files\s+\d+\s+(\d+|unlimited)/m.exec(readFileSync('/proc/self/limits', 'utf8'))[1].replace('unlimited', '1e9'));
