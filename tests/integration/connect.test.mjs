@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { instanceOf } from './lib/client.mjs';
 import { suite } from './lib/cluster.mjs';
 import { now, sign } from './lib/token.mjs';
-import { until } from './lib/wait.mjs';
 
 const REQUIRED = 'Authentication token required';
 const INVALID = 'Invalid or expired token';
@@ -61,9 +60,8 @@ await suite({ auth: { jwt_leeway: '0ms' } }, {
   async 'a token that expires ends the session, and the client does not come back'(c) {
     const user = await c.user();
     const other = await c.connect(user);
-    const client = await c.connect(user, { auth: { token: c.token(user, { exp: now() + 2 }) }, reconnect: true });
-    const [reason] = await until(client.socket, 'disconnect', () => true, 6000);
-    assert.equal(reason, 'io server disconnect');
+    const { client } = await c.untilItExpires(user, (token) => c.connect(user, { auth: { token }, reconnect: true }));
+    assert.equal(await client.ended(), 'io server disconnect');
     assert.equal(client.socket.active, false);
     assert.ok(other.connected, 'a session with another token goes on');
   },

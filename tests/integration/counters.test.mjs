@@ -17,7 +17,7 @@ async function moves(c, by, act) {
   }, `counters ${JSON.stringify(by)}`);
 }
 
-await suite({ auth: { jwt_leeway: '0ms' }, engine: { ping_interval: '300ms', ping_timeout: '500ms', max_payload: 200000 }, chat: { content_max: 1000 } }, {
+await suite({ auth: { jwt_leeway: '0ms' }, engine: { max_payload: 200000 }, chat: { content_max: 1000 } }, {
   async 'connections and their ends'(c) {
     const user = await c.user();
     await moves(c, { accepted: 1, http_refused: 1 }, () => fetch(`${c.url}/nothing`));
@@ -43,11 +43,13 @@ await suite({ auth: { jwt_leeway: '0ms' }, engine: { ping_interval: '300ms', pin
       raw.ws.send('"]');
       await raw.gone();
     });
-    await moves(c, { closed_ping_timeout: 1 }, async () => (await c.rawJoin(user, { answerPings: false })).gone());
     await moves(c, { closed_auth: 1 }, async () => {
-      const raw = await c.raw().join({ token: c.token(user, { exp: Math.floor(Date.now() / 1000) + 2 }) });
-      await raw.gone();
+      const { client } = await c.untilItExpires(user, (token) => c.raw().join({ token }));
+      await client.gone();
     });
+    const far = await c.anotherHost({ server: { workers: 1 }, engine: { ping_interval: '300ms', ping_timeout: '500ms' } });
+    await moves(far, { closed_ping_timeout: 1 }, () => far.raw({ answerPings: false }).gone());
+    await far.stop();
   },
 
   async 'messages and their ways'(c) {

@@ -197,7 +197,7 @@ await suite({ emitter: { redis_emitter: 'on' } }, {
   },
 });
 
-test('off unless configured', { timeout: 60000 }, async () => {
+test('off unless configured', { timeout: 120000 }, async () => {
   const c = await Cluster.start();
   try {
     const service = new Service(c.redis);
@@ -220,7 +220,7 @@ async function startRedis(sock) {
   return { server, redis };
 }
 
-test('subscribed again when Redis was restarted, to a key of one’s own', { timeout: 60000 }, async () => {
+test('subscribed again when Redis was restarted, to a key of one’s own', { timeout: 120000 }, async () => {
   const dir = mkdtempSync(join(tmpdir(), 'pw-em.'));
   const sock = join(dir, 's');
   let own = await startRedis(sock);

@@ -129,8 +129,12 @@ await suite({ server: { workers: 4 } }, {
     const before = await totals(c);
     const clients = await talk(c, 20, { transports: ['polling', 'websocket'] });
     await eventually(() => clients.every((x) => x.manager.engine.transport.name === 'websocket'), 'all upgraded');
-    const after = await totals(c);
-    assert.equal(after.upgrades - before.upgrades, 40);
+    // the client is there before the server has heard of it
+    const after = await eventually(async (note) => {
+      const now = await totals(c);
+      note(now.upgrades - before.upgrades);
+      return now.upgrades - before.upgrades === 40 && now;
+    }, '40 upgrades');
     assert.ok(after.handed_over > before.handed_over);
     assert.equal(after.handover_failed, before.handover_failed);
     await allGone(c);
@@ -307,11 +311,9 @@ await suite({ server: { workers: 4 } }, {
     const { pid } = await c.worker(session.instance);
     process.kill(pid, 'SIGKILL');
     await eventually(() => isGone(pid), 'dead');
-    const since = Date.now();
     await wire.write(session.get());
     const answer = await wire.answer();
-    assert.deepEqual([answer.status, answer.body], [400, UNKNOWN]);
-    assert.ok(Date.now() - since < 2500);
+    assert.deepEqual([answer.status, answer.body], [400, UNKNOWN]);	// 503: it was waited for
     // the connection goes on, to whoever lives
     await wire.write(alive.post('421["message:read",null]') + alive.get() + session.post('41'));
     assert.equal((await wire.answer()).body, 'ok');
@@ -344,10 +346,14 @@ await suite({ server: { workers: 4 } }, {
         assert.equal((await w.answer()).body, 'ok');
       }
       process.kill(pid, 'SIGCONT');
+      // some of these were told between the look and the signal
+      const taken = [];
       for (const w of wires.filter((x) => !told.includes(x))) {
-        assert.equal((await w.answer()).body, 'ok');
+        const first = await w.answer();
+        if (first.status !== 503) taken.push(first.body);
         assert.equal((await w.answer()).body, 'ok');
       }
+      assert.ok(taken.length > 0 && taken.every((body) => body === 'ok'), `${taken}`);
     } finally {
       try { process.kill(pid, 'SIGCONT'); } catch { /* replaced meanwhile */ }
     }

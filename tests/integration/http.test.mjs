@@ -176,8 +176,10 @@ await suite({ server: { workers: 1 }, http: { trusted_proxies: '127.0.0.1, 10.0.
 
   async 'what a client writes itself does not help it'(c) {
     await openUntilRefused(c, from('192.0.2.30'));
+    const since = performance.now();
     let spoof = 0;
-    assert.ok(await openUntilRefused(c, {}, () => once(c, 'GET', POLLING, from(`198.51.100.${spoof++}, 192.0.2.30, 10.1.1.1`))) < 4);
+    const n = await openUntilRefused(c, {}, () => once(c, 'GET', POLLING, from(`198.51.100.${spoof++}, 192.0.2.30, 10.1.1.1`)));
+    assert.ok(n <= 2 + (performance.now() - since) / 1000, String(n));	// what has grown again
     // garbage where the address should be: not known, not limited
     for (let i = 0; i < 20; i++) assert.equal((await once(c, 'GET', POLLING, from('unknown'))).status, 200);
     for (let i = 0; i < 20; i++) assert.equal((await once(c, 'GET', POLLING)).status, 200);
@@ -203,7 +205,7 @@ function v2(command, address) {
 }
 const v1 = (address) => `PROXY TCP4 ${address} 127.0.0.1 4711 3001\r\n`;
 
-await suite({ server: { workers: 2 }, engine: { head_timeout: '1s' }, http: { trusted_proxies: '192.0.2.200', proxy_protocol_from: '127.0.0.1' }, limits }, {
+await suite({ server: { workers: 2 }, http: { trusted_proxies: '192.0.2.200', proxy_protocol_from: '127.0.0.1' }, limits }, {
   async 'PROXY headers of both versions say who the client is'(c) {
     for (const before of [(a) => v1(a), (a) => v2(0x21, a)]) {
       for (const [n, handshake] of [[1, (o) => once(c, 'GET', POLLING, o)], [2, (o) => openWebSocket(c, {}, o)]]) {
@@ -257,13 +259,16 @@ await suite({ server: { workers: 2 }, engine: { head_timeout: '1s' }, http: { tr
       await w.end();
       assert.equal(w.rest.length, 0);
     }
-    const silent = await Wire.open(c.url);
+    const after = await totals(c);
+    assert.equal(after.proxy_refused - before.proxy_refused, bad.length);
+    assert.equal(after.http_timeouts, before.http_timeouts);
+    const far = await c.anotherHost({ server: { workers: 1 }, engine: { head_timeout: '500ms' } });
+    const silent = await Wire.open(far.url);
     await silent.write('PROXY TC');
     await silent.end();
     assert.equal(silent.rest.length, 0);
-    const after = await totals(c);
-    assert.equal(after.proxy_refused - before.proxy_refused, bad.length);
-    assert.equal(after.http_timeouts - before.http_timeouts, 1);
+    assert.equal((await totals(far)).http_timeouts, 1);
+    await far.stop();
   },
 
   async 'others need none, and may not'(c) {

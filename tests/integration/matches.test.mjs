@@ -62,14 +62,12 @@ await suite({}, {
       return clients.map((client) => client.all('user:typing', (t) => t.matchId === match).length);
     };
     await c.unmatch(match);
-    const since = Date.now();
     for (const client of clients) {
       await eventually(async () => {
         const answer = await client.ask('message:typing', { matchId: match, isTyping: true });
         return answer.code === 'INVALID_MATCH';
-      }, 'refused', 1000);
+      }, 'refused');
     }
-    assert.ok(Date.now() - since < 1000 * Number(process.env.PW_TEST_SLOW || 1));
     const typed = await settle(true);
     for (const client of clients) {
       for (const [event, payload] of calls(match, messageId)) {
@@ -89,7 +87,7 @@ await suite({}, {
     // looked up, and not found, before it is there
     assert.equal((await ca.ask('message:send', { matchId: id, content: 'x' })).code, 'INVALID_MATCH');
     await c.pg.query('INSERT INTO matches (id, user_a_id, user_b_id) VALUES ($1, $2, $3)', [id, a, b]);
-    await eventually(async () => (await ca.ask('message:send', { matchId: id, content: 'y', tempId: 1 })).ok, 'accepted', 1000);
+    await eventually(async () => (await ca.ask('message:send', { matchId: id, content: 'y', tempId: 1 })).ok, 'accepted');
     await cb.got('message:new');
   },
 

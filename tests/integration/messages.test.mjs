@@ -42,7 +42,8 @@ async function exchange(c, { a, b, match }, on) {
   assert.ok(rows.every((r) => ISO.test(r.deliveredAt) && r.readAt === null));
 }
 
-await suite({}, {
+// no ping but those that follow a message
+await suite({ engine: { ping_interval: '10m' } }, {
   async 'a thousand each way, on one worker'(c) {
     const [one] = await c.instances();
     await exchange(c, await c.pair(), [one, one]);

@@ -43,7 +43,7 @@ const page = async (c) => (await get(c, '/status.json')).json();
 
 const redis = await new Way().open();
 
-await suite({ log: { status_interval: '500ms' }, redis: { redis_host: '127.0.0.1', redis_port: redis.port, lease: '900ms' } }, {
+await suite({ log: { status_interval: '500ms' }, redis: { redis_host: '127.0.0.1', redis_port: redis.port, lease: '6s' } }, {
   async 'counters and gauges move'(c) {
     const { a, b, match } = await c.pair();
     const [one, two] = await c.instances();
@@ -70,11 +70,12 @@ await suite({ log: { status_interval: '500ms' }, redis: { redis_host: '127.0.0.1
     assert.ok(sum(now, 'pairwire_store_seconds_sum') > 0);
     assert.ok(sum(now, 'pairwire_worker_resident_memory_bytes') > 2e6);
     const started = sum(now, 'process_start_time_seconds') * 1000;
-    assert.ok(started < Date.now() && started > Date.now() - 120000);
+    assert.ok(started < Date.now() && started > Date.now() - 600000);
     for (const s of now.get('pairwire_accepted_total').samples) assert.deepEqual(Object.keys(s.labels), ['worker']);
   },
 
   async '/status.json has the numbers that dashboards know, and the log has them too'(c) {
+    const from = Date.now();
     const { a, b } = await c.pair();
     await c.connect(a);
     await c.connect(a);
@@ -88,11 +89,11 @@ await suite({ log: { status_interval: '500ms' }, redis: { redis_host: '127.0.0.1
     assert.equal(status.rooms, 3 + users);
     const line = new RegExp(`status: connections=3 sockets=3 users=${users} online=[1-9]\\d* rooms=${status.rooms} `);
     await eventually(() => line.test(readFileSync(c.log, 'utf8')), `${line} in the log`);
-    assert.ok(Math.abs(Date.parse(status.timestamp) - Date.now()) < 10000);
+    assert.ok(Date.parse(status.timestamp) >= from && Date.parse(status.timestamp) <= Date.now());
     assert.ok(status.uptime >= 0);
     assert.equal(status.workers.length, 2);
     assert.equal(status.state, 'ready');
-    for (const name of ['redis', 'redis_sub', 'postgres', 'listen', 'store']) {
+    for (const name of ['redis', 'redis_sub', 'postgres', 'listen', 'store', 'push']) {
       assert.deepEqual(status.backends[name], { state: 'up', workers: 2 }, name);
     }
   },
@@ -124,14 +125,14 @@ await suite({ log: { status_interval: '500ms' }, redis: { redis_host: '127.0.0.1
     const missing = await eventually(async () => {
       const response = await fetch(`${c.adminUrl}/readyz`);
       const lines = (await response.text()).trim().split('\n').sort();
-      return response.status === 503 && lines.length === 4 && lines;
+      return response.status === 503 && lines.length === 6 && lines;
     }, 'not ready');
-    assert.deepEqual(missing, [0, 1].flatMap((w) => ['redis', 'redis_sub'].map((name) => `worker=${w} backend=${name} state=down`)));
+    assert.deepEqual(missing, [0, 1].flatMap((w) => ['push', 'redis', 'redis_sub'].map((name) => `worker=${w} backend=${name} state=down`)));
     await get(c, '/healthz');
     const status = await page(c);
     assert.deepEqual(status.backends.redis, { state: 'down', workers: 0 });
     assert.deepEqual(status.backends.store, { state: 'up', workers: 2 });
     await redis.open(redis.port);
-    await eventually(async () => (await fetch(`${c.adminUrl}/readyz`)).status === 200, 'ready again', 15000);
+    await eventually(async () => (await fetch(`${c.adminUrl}/readyz`)).status === 200, 'ready again');
   },
 });

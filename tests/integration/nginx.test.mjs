@@ -65,6 +65,14 @@ class End {
   }
 }
 
+async function nobody(c) {
+  await eventually(async (note) => {
+    const { sessions } = (await c.status()).totals;
+    note(sessions);
+    return sessions === 0;
+  }, 'all sessions ended');
+}
+
 async function everybodyTalks(c, url, transports) {
   const ends = [];
   for (const [i, { a, b, match }] of c.pairs.entries()) {
@@ -90,7 +98,7 @@ async function everybodyTalks(c, url, transports) {
         const there = everyone.filter((e) => e.transport === 'websocket').length;
         note(there);
         return there === everyone.length;
-      }, 'all upgraded', 15000);
+      }, 'all upgraded');
     } else {
       assert.ok(everyone.every((e) => e.transport === transports[0]));
     }
@@ -99,6 +107,8 @@ async function everybodyTalks(c, url, transports) {
   } finally {
     for (const e of everyone) e.socket.close();
   }
+  // as long as there is a way for what they say when they leave
+  await nobody(c);
 }
 
 async function stored(c) {

@@ -8,9 +8,13 @@ import { dirname, join } from 'node:path';
 import { isGone, suite } from './lib/cluster.mjs';
 import { eventually, until } from './lib/wait.mjs';
 
-const scale = Number(process.env.PW_TEST_SLOW || 1);
+// The service's grace, for a test that is not to wait long for it.
+async function grace(c, offline_grace) {
+  c.configure({ chat: { offline_grace } });
+  await c.ctl('reload');
+}
 
-await suite({ chat: { offline_grace: '2s' } }, {
+await suite({ chat: { offline_grace: '1m' } }, {
   async 'status tells workers, their state and their numbers'(c) {
     const { a, b, match } = await c.pair();
     const [one, two] = await c.instances();
@@ -48,7 +52,7 @@ await suite({ chat: { offline_grace: '2s' } }, {
     const dir = mkdtempSync(join(tmpdir(), 'pw-it.'));
     const [master, worker, ctl] = ['pairwire', 'pairwire-worker', 'pairwirectl'].map((name) => join(dir, name));
     const built = dirname(dirname(c.master.spawnfile));
-    for (const [from, to] of [['master/pairwire', master], ['worker/pairwire-worker', worker], ['master/pairwirectl', ctl]]) {
+    for (const [from, to] of [['master/pairwire', master], ['worker/pairwire-worker', worker], ['ctl/pairwirectl', ctl]]) {
       copyFileSync(join(built, from), to);
       chmodSync(to, 0o755);
     }
@@ -87,22 +91,22 @@ await suite({ chat: { offline_grace: '2s' } }, {
     assert.ok(!away.includes(phone.socket.id), away);
   },
 
-  async 'a killed worker is back within a second, and others\' clients stay'(c) {
+  async 'a killed worker is replaced at once, and others\' clients stay'(c) {
     const { a, b, match } = await c.pair();
     const [one, two] = await c.instances();
     const ca = await c.connect(a, { on: one, reconnect: true });
     const cb = await c.connect(b, { on: two });
     const victim = await c.worker(one);
     const engine = ca.manager.engine.id;
-    const since = Date.now();
+    const log = readFileSync(c.log, 'utf8').length;
     process.kill(victim.pid, 'SIGKILL');
     const lost = until(ca.socket, 'disconnect');
     const back = await eventually(async (note) => {
       const status = await c.status();
       note(status.slots);
       return status.slots.find((w) => w.slot === victim.slot && w.pid !== victim.pid && w.state === 'ready');
-    }, 'a new worker', 1000);
-    assert.ok(Date.now() - since < 1000 * scale, `${Date.now() - since} ms`);
+    }, 'a new worker');
+    assert.doesNotMatch(readFileSync(c.log, 'utf8').slice(log), /next_start_in_ms=/, 'nothing is waited for');
     assert.notEqual(back.instance, one, 'an instance number is never used again');
     await lost;
     if (!ca.connected) await until(ca.socket, 'connect');
@@ -124,9 +128,11 @@ await suite({ chat: { offline_grace: '2s' } }, {
     const [one, two] = await c.instances();
     const ca = await c.connect(a, { on: one });
     const cb = await c.connect(b, { on: two });
+    await grace(c, '1s');
+    const lost = until(ca.socket, 'disconnect');
     process.kill((await c.worker(one)).pid, 'SIGKILL');
-    await until(ca.socket, 'disconnect');
-    await cb.got('user:status', (s) => s.userId === a && !s.online, 10000);
+    await lost;
+    await cb.got('user:status', (s) => s.userId === a && !s.online);
     assert.equal(await c.redis.sIsMember('online:users', a), false);
     await c.ready();
   },
@@ -139,7 +145,7 @@ await suite({ chat: { offline_grace: '2s' } }, {
     await cb.got('message:new', (m) => m.id === messageId);
     const old = (await c.status()).slots;
     for (const w of old) process.kill(w.pid, 'SIGKILL');
-    await Promise.all([ca, cb].map((client) => until(client.socket, 'connect', () => true, 10000)));
+    await Promise.all([ca, cb].map((client) => until(client.socket, 'connect')));
     await c.ready();
     const again = await ca.send(match, 'after');
     await cb.got('message:new', (m) => m.id === again.messageId);

@@ -24,7 +24,8 @@ async function withMessages(c, n) {
   return { ...pair, ca, cb, ids };
 }
 
-await suite({}, {
+// no ping but those that follow a message
+await suite({ engine: { ping_interval: '10m' } }, {
   async 'message:read reaches all devices of both'(c) {
     const { a, b, match, ca, cb, ids } = await withMessages(c, 3);
     const [one, two] = await c.instances();

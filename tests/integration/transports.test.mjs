@@ -28,7 +28,8 @@ const stuck = {
   async 'polling, without a GET'(c, user) { await Poller.join(c, user); },
 };
 
-await suite({ engine: { outbox_limit: OUTBOX } }, {
+// the outbox ends what does not read, and nothing else
+await suite({ engine: { outbox_limit: OUTBOX, ping_interval: '10m', ping_timeout: '10m', body_timeout: '10m' } }, {
   async 'message:new reaches devices of every transport, once and in order'(c) {
     const { a, b, match } = await c.pair();
     const devices = await connectAll(c, b);

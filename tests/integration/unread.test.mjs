@@ -21,7 +21,7 @@ async function counters(c, user, of) {
 }
 
 // want: match -> how many are unread.
-async function become(c, user, want, ms) {
+async function become(c, user, want) {
   const expected = {
     whole: true,
     matches: Object.fromEntries(Object.entries(want).map(([m, n]) => [m, [n, n, n]])),
@@ -36,7 +36,7 @@ async function become(c, user, want, ms) {
     } catch {
       return false;
     }
-  }, `unread of ${user}: ${JSON.stringify(want)}`, ms);
+  }, `unread of ${user}: ${JSON.stringify(want)}`);
 }
 
 // A user with two matches, who both write to him.
@@ -136,7 +136,7 @@ await suite({}, {
     await become(c, me, { [mx]: 3, [my]: 2 });
     await c.redis.sendCommand(['CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes']);
     assert.equal((await cm.ask('message:read', { matchId: mx, messageIds: ids })).ok, true);
-    await become(c, me, { [mx]: 0, [my]: 2 }, 10000);
+    await become(c, me, { [mx]: 0, [my]: 2 });
     await c.ready();
   },
 

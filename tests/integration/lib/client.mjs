@@ -10,14 +10,16 @@ export function instanceOf(sid) {
 }
 
 export class Client {
-  events = [];
+  events = [];	// { name, data, offset, at (performance.now()) }
   #bus = new EventEmitter();
+  #ended;
 
   constructor(user, manager, socket) {
     Object.assign(this, { user, manager, socket });
     this.#bus.setMaxListeners(0);
+    this.#ended = new Promise((done) => { socket.once('disconnect', done); });
     socket.onAny((name, data, offset) => {
-      this.events.push({ name, data, offset });
+      this.events.push({ name, data, offset, at: performance.now() });
       this.#bus.emit('event', name, data);
     });
   }
@@ -54,6 +56,9 @@ export class Client {
     return this.all(name, predicate);
   }
 
+  // Why it was disconnected, the first time; also when that is past.
+  async ended(ms = DEADLINE) { return withDeadline(this.#ended, ms, 'disconnect'); }
+
   emit(name, ...args) { this.socket.emit(name, ...args); }
 
   // The acknowledgement.
@@ -80,7 +85,7 @@ export class Client {
     this.socket.disconnect();
   }
 
-  // The connection breaks, and the app does nothing about it for now.
+  // The connection breaks, and the app does not come back by itself.
   async leave() {
     const left = new Promise((resolve) => { this.socket.once('disconnect', resolve); });
     this.manager.reconnection(false);
@@ -146,6 +151,7 @@ export class RawClient extends EventEmitter {
 
   constructor(url, { answerPings = true, path = '/socket.io/', query = 'EIO=4&transport=websocket' } = {}) {
     super();
+    this.answerPings = answerPings;
     this.ws = new WebSocket(`${url.replace(/^http/, 'ws')}${path}?${query}`);
     this.pings = 0;
     this.ws.on('message', (data, binary) => {
@@ -153,7 +159,7 @@ export class RawClient extends EventEmitter {
       this.frames.push(frame);
       if (frame === '2') {
         this.pings++;
-        if (answerPings) this.ws.send('3');
+        if (this.answerPings) this.ws.send('3');
       }
       this.emit('frame', frame);
     });
@@ -178,7 +184,8 @@ export class RawClient extends EventEmitter {
   async join(auth) {
     await this.frame((f) => typeof f === 'string' && f.startsWith('0{'));
     this.ws.send(`40${JSON.stringify(auth)}`);
-    await this.frame((f) => typeof f === 'string' && f.startsWith('40{'));
+    const answer = await this.frame((f) => typeof f === 'string' && /^4[04]\{/.test(f));
+    if (answer.startsWith('44')) throw new Error(`refused: ${answer}`);
     return this;
   }
 

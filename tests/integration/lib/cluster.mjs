@@ -11,6 +11,7 @@ import pg from 'pg';
 import { createClient } from 'redis';
 import { connect, RawClient } from './client.mjs';
 import { KIND, openStore } from './store.mjs';
+import { Supervisor } from './supervisor.mjs';
 import { now, sign } from './token.mjs';
 import { DEADLINE, eventually, until } from './wait.mjs';
 
@@ -45,12 +46,19 @@ function merged(below, above) {
 export class Cluster {
   secret = randomBytes(24).toString('base64url');
   clients = new Set();
+  #hosts = [];
+  programs = { master: join(build, 'master/pairwire'), worker: join(build, 'worker/pairwire-worker') };
 
-  // conf: { section: { key: value } }, over what is set below.
-  static async start(conf = {}) {
+  // conf: { section: { key: value } }, over what is set below. before(pg), after(pg):
+  // around pairwire-migrate. programs(dir): { master, worker }, others than the
+  // build's; dir is the cluster's. supervise: options of lib/supervise; the master is
+  // that one's then, and c.systemd it.
+  static async start(conf = {}, { programs, supervise, ...schema } = {}) {
     const c = new Cluster();
-    await c.#prepare();
+    await c.#prepare(schema);
     c.conf = conf;
+    c.supervise = supervise;
+    Object.assign(c.programs, programs?.(c.dir));
     await c.#launch(conf);
     return c;
   }
@@ -74,6 +82,7 @@ export class Cluster {
     c.dir = mkdtempSync(join(tmpdir(), 'pw-it.'));
     dirs.add(c.dir);
     c.conf = merged(this.conf, conf);
+    this.#hosts.push(c);
     await c.#launch(c.conf);
     return c;
   }
@@ -88,7 +97,7 @@ export class Cluster {
     this.closeClients();
   }
 
-  async #prepare() {
+  async #prepare({ before, after }) {
     this.name = `${basename(process.argv[1], '.test.mjs')}-${++clusters}`;
     this.dir = mkdtempSync(join(tmpdir(), 'pw-it.'));
     dirs.add(this.dir);
@@ -102,9 +111,11 @@ export class Cluster {
     const url = new URL(admin);
     url.pathname = `/${this.database}`;
     this.databaseUrl = url.href;
-    await run(join(top, 'common/schema/pairwire-migrate'), [], { env: { ...process.env, DATABASE_URL: url.href } });
     this.pg = new pg.Client(url.href);
     await this.pg.connect();
+    await before?.(this.pg);
+    await run(join(top, 'common/schema/pairwire-migrate'), [], { env: { ...process.env, DATABASE_URL: url.href } });
+    await after?.(this.pg);
     this.store = await openStore(KIND, this.pg, this.database);
     this.redis = createClient({
       socket: { host: process.env.PW_TEST_REDIS_HOST, port: Number(process.env.PW_TEST_REDIS_PORT) },
@@ -116,25 +127,32 @@ export class Cluster {
   }
 
   async #launch(conf) {
-    const settings = merged({
-      server: { listen: '127.0.0.1', port: 0, workers: 2, node: this.node, run_dir: this.dir, admin_listen: '127.0.0.1:0' },
+    this.settings = merged({
+      // on a busy machine what stands still for seconds is neither stuck nor away
+      server: {
+        listen: '127.0.0.1', port: 0, workers: 2, node: this.node, run_dir: this.dir, admin_listen: '127.0.0.1:0',
+        stuck_timeout: '1m', stop_timeout: '1m',
+      },
       auth: { jwt_secret: this.secret },
       chat: { offline_grace: '1s' },
       // tests are faster than people, and all come from one address
       limits: { message_rate: 0, connect_rate: 0 },
-      directory: { database_url: this.databaseUrl },
+      directory: { database_url: this.databaseUrl, database_timeout: '30s' },
       store: this.store.url ? { store_url: this.store.url } : {},
-      redis: { redis_host: process.env.PW_TEST_REDIS_HOST, redis_port: process.env.PW_TEST_REDIS_PORT, redis_db: this.db },
+      redis: { redis_host: process.env.PW_TEST_REDIS_HOST, redis_port: process.env.PW_TEST_REDIS_PORT, redis_db: this.db, redis_timeout: '30s' },
     }, conf);
     this.file = join(this.dir, 'pairwire.conf');
-    writeFileSync(this.file, Object.entries(settings).map(([section, keys]) =>
-      `[${section}]\n${Object.entries(keys).map(([k, v]) => `${k} = ${v}\n`).join('')}`).join('\n'));
+    this.configure({});
     this.log = join(process.env.PW_TEST_OUT || this.dir, `${this.name}.log`);
     const log = openSync(this.log, 'a');
-    this.master = spawn(join(build, 'master/pairwire'), ['-c', this.file], {
-      env: { ...process.env, PAIRWIRE_WORKER: join(build, 'worker/pairwire-worker') },
-      stdio: ['ignore', log, log],
-    });
+    const program = [this.programs.master, '-c', this.file];
+    const env = { PAIRWIRE_WORKER: this.programs.worker, ...process.env };
+    if (this.supervise) {
+      this.systemd = new Supervisor(this.supervise, program, { env, log });
+      this.master = this.systemd.process;
+    } else {
+      this.master = spawn(program[0], program.slice(1), { env, stdio: ['ignore', log, log] });
+    }
     closeSync(log);
     masters.add(this.master);
     this.ended = new Promise((done) => {
@@ -145,6 +163,13 @@ export class Cluster {
     this.adminUrl = `http://${admin}`;
   }
 
+  // Writes the file: this over what it says.
+  configure(conf) {
+    this.settings = merged(this.settings, conf);
+    writeFileSync(this.file, Object.entries(this.settings).map(([section, keys]) =>
+      `[${section}]\n${Object.entries(keys).map(([k, v]) => `${k} = ${v}\n`).join('')}`).join('\n'));
+  }
+
   // Every worker serves, and reaches what it needs.
   async ready() {
     return eventually(async (note) => {
@@ -153,11 +178,11 @@ export class Cluster {
       if (!status) return undefined;
       note(status.slots.map((s) => [s.state, ...UP.filter((k) => s.stats[k] !== 1)]));
       return status.slots.every((s) => s.state === 'ready' && UP.every((k) => s.stats[k] === 1)) ? status : undefined;
-    }, 'all workers ready', 15000);
+    }, 'all workers ready', 60000);
   }
 
   async ctl(...args) {
-    const { stdout } = await run(join(build, 'master/pairwirectl'), ['-c', this.file, ...args]);
+    const { stdout } = await run(join(build, 'ctl/pairwirectl'), ['-c', this.file, ...args]);
     return stdout;
   }
 
@@ -238,6 +263,19 @@ export class Cluster {
     return this.raw(options).join({ token: this.token(user) });
   }
 
+  // Of a token that ends soon, join(token)'s result and that end (in seconds): as
+  // soon as this machine lets anybody in.
+  async untilItExpires(user, join) {
+    for (let life = 2; ; life *= 2) {
+      const exp = now() + life;
+      try {
+        return { exp, client: await join(this.token(user, { exp })) };
+      } catch (err) {
+        if (Date.now() < exp * 1000) throw err;
+      }
+    }
+  }
+
   // The tests of a file share a cluster; each leaves it without clients.
   closeClients() {
     for (const client of this.clients) client.close();
@@ -248,12 +286,13 @@ export class Cluster {
     this.closeClients();
     if (!this.exit) {
       this.master.kill('SIGTERM');
-      await until(this.master, 'exit', () => true, 20000);
+      await until(this.master, 'exit', () => true, 60000);
     }
     return this.exit;
   }
 
   async cleanUp() {
+    for (const host of this.#hosts) if (!host.exit) host.master.kill('SIGKILL');	// of a test that failed
     await this.store.close();
     await this.redis.quit();
     await this.pg.end();
@@ -264,8 +303,8 @@ export class Cluster {
 
 // What each file is: one cluster, its tests, and that it stops in order.
 // expected: how the master ends. tests: { name: async (cluster, t) => … }
-export async function suite(conf, tests, expected = { code: 0, signal: null }) {
-  const cluster = await Cluster.start(conf);
+export async function suite(conf, tests, expected = { code: 0, signal: null }, options = {}) {
+  const cluster = await Cluster.start(conf, options);
   for (const [name, fn] of Object.entries(tests)) {
     test(name, { timeout: 120000 }, async (t) => {
       try {
@@ -276,8 +315,7 @@ export async function suite(conf, tests, expected = { code: 0, signal: null }) {
     });
   }
   test('the cluster stops when told to', async () => {
-    const exit = await cluster.stop();
-    await cluster.cleanUp();
+    const exit = await cluster.stop().finally(() => cluster.cleanUp());
     assert.deepEqual(exit, expected);
   });
 }

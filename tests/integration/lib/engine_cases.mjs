@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Poller } from './echo.mjs';
-import { until, withDeadline } from './wait.mjs';
+import { DEADLINE, until, withDeadline } from './wait.mjs';
 
 const polling = 'EIO=4&transport=polling';
 
@@ -75,14 +75,18 @@ function heartbeat(name, { suite, lively }) {
 
   // Never too early; when exactly is the public suites' business.
   test(`${name}: no pong by polling: gone after interval and timeout`, async () => {
-    const since = performance.now();
-    const p = await Poller.open(suite);
-    const { before, answer } = await p.untilGone();
-    assert.ok(performance.now() - since >= 500);
-    assert.equal(before[0], '2');
-    assertUnknown(await p.get());
-    assert.equal(answer.status, 400);
-    p.close();
+    for (let tries = 0, pinged = false; !pinged; tries++) {
+      assert.ok(tries < 20, 'the session is gone when the first GET comes, each time');
+      const since = performance.now();
+      const p = await Poller.open(suite);
+      const { before, answer } = await p.untilGone();
+      assert.ok(performance.now() - since >= 500);
+      pinged = before[0] === '2';
+      assert.deepEqual(before.slice(pinged ? 1 : 0).filter((body) => body !== '1' && body !== '6\x1e1'), []);
+      assertUnknown(await p.get());
+      assert.equal(answer.status, 400);
+      p.close();
+    }
   });
 
   test(`${name}: no pong on a WebSocket: closed after interval and timeout`, async () => {
@@ -101,7 +105,7 @@ function close(name, { quiet }) {
       assert.ok(tries < 100, 'the POST was first each time');
       const p = await Poller.open(quiet);
       let poll;
-      await withDeadline(new Promise((sent) => { poll = p.get({ onSent: sent }); }), 5000, 'request');
+      await withDeadline(new Promise((sent) => { poll = p.get({ onSent: sent }); }), DEADLINE, 'request');
       const post = await p.post('1');
       assert.deepEqual([post.status, post.body], [200, 'ok']);
       const { status, body } = await poll;

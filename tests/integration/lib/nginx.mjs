@@ -2,22 +2,15 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from './port.mjs';
 import { eventually } from './wait.mjs';
 
 const example = new URL('../../../contrib/nginx.conf.example', import.meta.url);
 const children = new Set();
 process.on('exit', () => { for (const n of children) n.stopNow(); });
-
-async function freePort() {
-  const server = createServer();
-  await new Promise((resolve) => { server.listen(0, '127.0.0.1', resolve); });
-  const { port } = server.address();
-  await new Promise((resolve) => { server.close(resolve); });
-  return port;
-}
 
 function listens(port) {
   return new Promise((resolve) => {

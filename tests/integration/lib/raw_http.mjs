@@ -1,16 +1,18 @@
 // HTTP/1.1 by hand on one connection, for what no HTTP client would send.
+import { EventEmitter } from 'node:events';
 import net from 'node:net';
-import { until, withDeadline } from './wait.mjs';
+import { DEADLINE, until } from './wait.mjs';
 
 export class RawHttp {
   #buffer = Buffer.alloc(0);
+  #changed = new EventEmitter();
 
   constructor(url) {
     this.socket = net.connect({ port: new URL(url).port, host: '127.0.0.1', allowHalfOpen: true });
     this.socket.on('error', () => {});	// a close follows
-    this.socket.on('close', () => { this.closed = true; });
-    this.socket.on('end', () => { this.ended = true; });
-    this.socket.on('data', (data) => { this.#buffer = Buffer.concat([this.#buffer, data]); });
+    this.socket.on('close', () => { this.closed = true; this.#changed.emit('change'); });
+    this.socket.on('end', () => { this.ended = true; this.#changed.emit('change'); });
+    this.socket.on('data', (data) => { this.#buffer = Buffer.concat([this.#buffer, data]); this.#changed.emit('change'); });
   }
 
   write(text) { this.socket.write(text); }
@@ -41,7 +43,7 @@ export class RawHttp {
         }
       }
       if (this.ended || this.closed) throw new Error('ended without an answer');
-      await Promise.race([until(this.socket, 'data', undefined, ms), until(this.socket, 'end', undefined, ms), until(this.socket, 'close', undefined, ms)]);
+      await until(this.#changed, 'change', undefined, ms);
     }
   }
 
@@ -49,8 +51,8 @@ export class RawHttp {
   get rest() { return this.#buffer.toString(); }
 
   // The server's end of the connection is closed, and nothing else came.
-  async end(ms = 5000) {
-    if (!this.ended && !this.closed) await withDeadline(Promise.race([until(this.socket, 'end', undefined, ms), until(this.socket, 'close', undefined, ms)]), ms, 'end');
+  async end(ms = DEADLINE) {
+    if (!this.ended && !this.closed) await until(this.#changed, 'change', () => this.ended || this.closed, ms);
     if (this.rest !== '') throw new Error(`before the end: ${this.rest.slice(0, 200)}`);
   }
 

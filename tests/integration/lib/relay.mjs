@@ -1,10 +1,13 @@
-// A TCP relay to a server, for cutting some of its clients off.
+// A TCP relay to a server, for cutting some of its clients off, or for a server
+// that accepts them and reads nothing.
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 
 export class Relay {
   #open = new Set();
   #cut = false;
+  #frozen = false;
+  slow = 0;	// ms until a connection reaches the server
 
   static async to(host, port) {
     const r = new Relay();
@@ -20,7 +23,7 @@ export class Relay {
       this.#open.add(from);
       from.on('error', () => {});
       from.on('close', () => { this.#open.delete(from); to.destroy(); });
-      from.pipe(to);
+      if (!this.#frozen) setTimeout(() => from.pipe(to), this.slow);
     }
     if (this.#cut) near.destroy();
   }
@@ -32,6 +35,18 @@ export class Relay {
   }
 
   mend() { this.#cut = false; }
+
+  // Connections stay, and are accepted, but nothing is read any more.
+  freeze() {
+    this.#frozen = true;
+    for (const s of this.#open) s.unpipe();
+  }
+
+  // As a server that was started anew: what it had not read is gone.
+  thaw() {
+    this.#frozen = false;
+    for (const s of this.#open) s.destroy();
+  }
 
   close() {
     this.cut();

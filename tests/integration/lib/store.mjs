@@ -14,7 +14,8 @@ function row({ id, matchId, senderId, recipientId, content, type, mediaUrl, sent
 
 // -> { url (for the configuration), messages(matchId), owes(matchId): when their
 //      pushes fall due, µs, 0: nothing owed; orphan(id, newId): a copy of the
-//      message, due now, as if accepted by a worker that died with it; close() }
+//      message, due now, as if accepted by a worker that died with it; put(m): a
+//      message as a worker would leave it; one(id): { deliveredAt, owe }; close() }
 export async function openStore(kind, pg, databaseName) {
   if (kind === 'pg') return pgStore(pg);
   const url = new URL(process.env.PW_TEST_MONGODB_URI);
@@ -45,6 +46,16 @@ function pgStore(pg) {
         pos: at * 1000, chg: at * 1000, owe: at * 1000, src: 'gone:0:1',
       })]);
     },
+    async put(m) {
+      const pos = m.sentAt.getTime() * 1000;
+      await pg.query(`INSERT INTO messages (id, match_id, sender_id, recipient_id, content, type, pos, src, sent_at,
+        delivered_at, read_at, owe, chg) VALUES ($1, $2, $3, $4, $5, 'text', $6, 'test:0:1', $7, $8, $9, $10, $6)`,
+      [m.id, m.matchId, m.senderId, m.recipientId, m.content, pos, m.sentAt, m.deliveredAt, m.readAt, m.owe]);
+    },
+    async one(id) {
+      const { rows: [r] } = await pg.query('SELECT * FROM messages WHERE id = $1', [id]);
+      return { deliveredAt: time(r.delivered_at), owe: Number(r.owe) };
+    },
     async close() {},
   };
 }
@@ -69,6 +80,18 @@ async function mongoStore(url) {
         ...doc, _id: new ObjectId(newId), tempId: null, sentAt: new Date(at), deliveredAt: null, readAt: null,
         pos: us, chg: us, owe: us, src: 'gone:0:1',
       });
+    },
+    async put(m) {
+      const pos = Long.fromNumber(m.sentAt.getTime() * 1000);
+      const { id, owe, ...rest } = m;
+      await db.collection('messages').insertOne({
+        ...rest, _id: new ObjectId(id), type: 'text', mediaUrl: null, tempId: null,
+        pos, chg: pos, src: 'test:0:1', owe: Long.fromNumber(owe),
+      });
+    },
+    async one(id) {
+      const d = await db.collection('messages').findOne({ _id: new ObjectId(id) });
+      return { deliveredAt: time(d.deliveredAt), owe: Number(d.owe) };
     },
     async close() {
       await db.dropDatabase();
