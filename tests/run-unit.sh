@@ -1,9 +1,7 @@
 #!/bin/sh
 # Runs one unit test program. Criterion loses sanitizer reports of its child
 # processes, leaks above all: they go to files, and any file is a failure. Of all
-# programs that a test starts, too: each report names its own. One that says just
-# "Unable to get registers from thread" is of a program that was killed while it
-# looked for leaks: let the test kill it earlier, or wait for its end.
+# programs that a test starts, too: each report names its own.
 set -u
 dir=$(mktemp -d) || exit 99
 trap 'rm -rf "$dir"' EXIT
@@ -12,9 +10,5 @@ LSAN_OPTIONS="log_exe_name=1:log_path=$dir/lsan${LSAN_OPTIONS:+:$LSAN_OPTIONS}" 
 UBSAN_OPTIONS="log_exe_name=1:log_path=$dir/ubsan:print_stacktrace=1${UBSAN_OPTIONS:+:$UBSAN_OPTIONS}" \
 	"$@"
 rc=$?
-for report in "$dir"/*; do
-	[ -s "$report" ] || continue
-	cat "$report"
-	rc=1
-done
+"$(dirname "$0")/lib/sanitizer-reports" "$dir" || rc=1
 exit $rc

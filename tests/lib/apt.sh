@@ -2,8 +2,11 @@
 
 BUILD_PACKAGES="autoconf automake autoconf-archive make gcc libc6-dev pkg-config xz-utils
 	libevent-dev libuv1-dev libwebsockets-dev zlib1g-dev libhiredis-dev libpq-dev libmongoc-dev
-	libjansson-dev libjwt-dev libmsgpack-dev libssl-dev libinih-dev libcriterion-dev"
+	libjansson-dev libjwt-dev libmsgpack-dev libssl-dev libinih-dev
+	libnghttp2-dev librdkafka-dev libsystemd-dev libcriterion-dev openssl"
 FUZZ_PACKAGES="clang libclang-rt-14-dev"
+PACKAGING_PACKAGES="build-essential debhelper lintian strace systemd"
+MAN_PACKAGES="mandoc"
 FAULTS_PACKAGES="faketime procps util-linux redis-server redis-tools"
 
 as_root() {

@@ -1,6 +1,7 @@
 # Counting and showing results. Sourced by tests/run; uses $logs.
 
 passed=0 failed=0 skipped=0
+failures=		# their names, for the end
 section_passed=0 section_failed=0 section_skipped=0
 running=
 
@@ -20,11 +21,26 @@ pass() { passed=$((passed + $1)); }
 fail() { failed=$((failed + $1)); }
 skip() { skipped=$((skipped + $1)); }
 
+# name_failure NAME [MORE]
+name_failure() {
+	echo "FAIL $1${2:+ $2}"
+	failures="$failures$1"$'\n'
+}
+
 # failed_one NAME LOG: one failure, with the log's end.
 failed_one() {
 	fail 1
-	echo "FAIL $1"
+	name_failure "$1"
 	[ ! -f "$2" ] || tail -n 60 "$2" | sed 's/^/    /'
+}
+
+# show_criterion LOG: what was asserted first, then the end of what was said
+# meanwhile, in which it is hard to find.
+show_criterion() {
+	sed 's/\x1b\[[0-9;]*m//g' "$1" >"$logs/plain.log"
+	grep -aE '^\[(----|FAIL|CRASH|ERR)' "$logs/plain.log" | head -n 40 | sed 's/^/    /'
+	grep -avE '^\[(----|FAIL|CRASH|ERR|PASS|RUN|SKIP|====)' "$logs/plain.log" |
+		tail -n 40 | sed 's/^/    /'
 }
 
 # run_logged LOG CMD...: in its own process group, so that a signal to us ends
@@ -36,7 +52,8 @@ run_logged() {
 	running=$!
 	wait "$running"
 	rc=$?
-	if pgrep -g "$running" >/dev/null; then
+	# without the dead, whom somebody is about to wait for
+	if pgrep -r D,R,S,T,t,I -g "$running" >/dev/null; then
 		{ echo "left running:"; ps -o pid,args -g "$running"; } >>"$log"
 		kill -KILL -- "-$running" 2>/dev/null
 		[ $rc -ne 0 ] || rc=98
@@ -84,8 +101,8 @@ count_criterion() {
 		# report, a crash at the end
 		pass "${n_pass:-0}"
 		fail $((${n_all:-0} > ${n_pass:-0} ? n_all - n_pass : 1))
-		echo "FAIL $1"
-		tail -n 60 "$2" | sed 's/^/    /' ;;
+		name_failure "$1"
+		show_criterion "$2" ;;
 	esac
 }
 
@@ -99,22 +116,21 @@ tap_number() {
 # count_node NAME DIR RC: a node:test run; its TAP is DIR/tap.log, the
 # cluster's logs are DIR/*.log, sanitizer reports are in DIR/san.
 count_node() {
-	local tap=$2/tap.log n report log
+	local tap=$2/tap.log n log
 	n=$(($(tap_number "$tap" fail) + $(tap_number "$tap" cancelled)))
 	pass "$(tap_number "$tap" pass)"
 	skip "$(($(tap_number "$tap" skipped) + $(tap_number "$tap" todo)))"
 	grep -aE '^ *ok .*# SKIP' "$tap" | sed "s|^ *|SKIP $1: |"
 	[ "$n" -gt 0 ] || [ "$3" -eq 0 ] || n=1
-	for report in "$2"/san/*; do
-		[ -s "$report" ] || continue
-		echo "FAIL $1: sanitizer report"
-		head -n 80 "$report" | sed 's/^/    /'
+	if [ -d "$2/san" ] && ! tests/lib/sanitizer-reports "$2/san" >"$logs/reports.log"; then
+		name_failure "$1" "(sanitizer report)"
+		head -n 80 "$logs/reports.log" | sed 's/^/    /'
 		n=$((n + 1))
-	done
+	fi
 	fail "$n"
 	[ "$n" -gt 0 ] || return 0
 	if [ "$3" -ne 0 ]; then
-		echo "FAIL $1 (exit status $3)"
+		name_failure "$1" "(exit status $3)"
 		# failed tests with their diagnostics; all, if it ended before any
 		if grep -qa '^ *not ok' "$tap"; then
 			sed -n '/^ *not ok/,/^ *\.\.\.$/p' "$tap"
@@ -136,6 +152,7 @@ finish() {
 		printf '\nCI: %d skipped tests count as failures\n' $skipped
 		failed=$((failed + skipped)) skipped=0
 	fi
+	[ -z "$failures" ] || printf '\nFailed:\n%s' "$failures"
 	printf '\n%d passed, %d failed, %d skipped\n' $passed $failed $skipped
 	[ $failed -eq 0 ]
 	exit

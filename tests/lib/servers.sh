@@ -2,20 +2,20 @@
 # FerretDB), on free loopback ports, in one temporary directory. Sourced, by
 # tests/run and tests/lib/with-servers. Exports where they are:
 #   PW_TEST_REDIS_HOST PW_TEST_REDIS_PORT PW_TEST_DATABASE_URL PW_TEST_MONGODB_URI
+# and, by start_kafka, which is for those that need it, PW_TEST_KAFKA (host:port).
 
 # The environment beats the configuration file, and PG* would redirect libpq:
 # nothing of the caller's reaches what is under test.
 unset ${!PAIRWIRE_@} ${!PG@} WS_PORT REDIS_HOST REDIS_PORT REDIS_PASSWORD \
 	REDISCLI_AUTH DATABASE_URL MONGODB_URI KAFKA_BROKERS JWT_SECRET \
-	JWT_PUBLIC_KEY_FILE ALLOWED_ORIGINS
+	JWT_PUBLIC_KEY_FILE ALLOWED_ORIGINS ${!FIREBASE_@} PW_TEST_KAFKA
 
 servers_lib=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 SERVERS_DIR=
-redis_pid= mongo_pid= pg_running=
+redis_pid= mongo_pid= kafka_pid= pg_running=
 
 free_port() {
-	node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => {
-		console.log(s.address().port); s.close(); })'
+	node "$servers_lib/../integration/lib/port.mjs"
 }
 
 # until_ok SECONDS CMD...: until CMD succeeds. Bounded polling of servers that
@@ -42,8 +42,9 @@ pg_bindir() {
 	ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1
 }
 
+# start_redis [NAME]: NAME for a second one
 start_redis() {
-	local d=$SERVERS_DIR/redis port try
+	local d=$SERVERS_DIR/${1:-redis} port try
 	mkdir -p "$d"
 	for try in 1 2 3; do
 		port=$(free_port)
@@ -131,14 +132,48 @@ start_mongo() {
 	return 1
 }
 
+# Once; it takes several seconds.
+start_kafka() {
+	local d=$SERVERS_DIR/kafka
+	[ -z "${PW_TEST_KAFKA-}" ] || return 0
+	"$servers_lib/kafka" run "$d" >"$d.log" 2>&1 &
+	kafka_pid=$!
+	if until_ok 120 grep -q 'Kafka Server started' "$d.log"; then
+		PW_TEST_KAFKA=$(cat "$d/address")
+		export PW_TEST_KAFKA
+		return 0
+	fi
+	cat "$d.log" >&2
+	return 1
+}
+
 start_servers() {
 	SERVERS_DIR=$(mktemp -d "${TMPDIR:-/tmp}/pw-servers.XXXXXX") &&
 		chmod 755 "$SERVERS_DIR" && start_redis && start_pg && start_mongo
 }
 
+# What a lane of tests that run side by side has for itself: the first nothing,
+# another one a Redis, and databases on the same servers. In a subshell, which
+# stop_lane is called in, too.
+start_lane() {
+	redis_pid=
+	[ "$1" -ne 1 ] || return 0
+	psql -qc "CREATE DATABASE lane$1" "$PW_TEST_DATABASE_URL" 2>/dev/null ||
+		psql -qc "SELECT 1" "${PW_TEST_DATABASE_URL%/*}/lane$1" >/dev/null || return 1
+	PW_TEST_DATABASE_URL=${PW_TEST_DATABASE_URL%/*}/lane$1
+	PW_TEST_MONGODB_URI=${PW_TEST_MONGODB_URI%/*}/lane$1
+	start_redis "redis-$1"
+}
+
+stop_lane() {
+	[ -z "$redis_pid" ] || { kill "$redis_pid" && wait "$redis_pid"; } 2>/dev/null
+	redis_pid=
+}
+
 stop_servers() {
 	[ -n "$SERVERS_DIR" ] || return 0
 	local pid
+	[ -z "$kafka_pid" ] || { kill -KILL "$kafka_pid" && wait "$kafka_pid"; } 2>/dev/null
 	for pid in $redis_pid $mongo_pid; do
 		kill "$pid" 2>/dev/null
 		until_ok 10 eval "! kill -0 $pid" || kill -KILL "$pid" 2>/dev/null
@@ -146,7 +181,8 @@ stop_servers() {
 	done
 	[ -z "$pg_running" ] || (cd / && as_postgres "$(pg_bindir)/pg_ctl" \
 		-D "$SERVERS_DIR/pg/data" -m immediate -w stop) >/dev/null 2>&1
-	redis_pid= mongo_pid= pg_running=
+	redis_pid= mongo_pid= kafka_pid= pg_running=
+	unset PW_TEST_KAFKA
 	rm -rf "$SERVERS_DIR"
 	SERVERS_DIR=
 }
