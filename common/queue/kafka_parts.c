@@ -18,12 +18,14 @@ void parts_init(struct parts *p, const char *topic)
 {
 	list_init(&p->all);
 	p->topic = topic;
+	p->n = 0;
 	p->out = 0;
 }
 
 static void drop(struct parts *p, struct part *part)
 {
 	p->out -= offset_window_unfinished(&part->window);
+	p->n--;
 	list_remove(&part->node);
 	offset_window_clear(&part->window, free);
 	free(part);
@@ -46,7 +48,18 @@ struct part *parts_add(struct parts *p, int32_t id)
 	part->stored = -1;
 	part->begin = -1;
 	list_append(&p->all, &part->node);
+	p->n++;
 	return part;
+}
+
+void parts_turn(struct parts *p)
+{
+	struct list *n = list_first(&p->all);
+
+	if (n == NULL)
+		return;
+	list_remove(n);
+	list_append(&p->all, n);
 }
 
 struct part *parts_not_lost(const struct parts *p, int32_t id)

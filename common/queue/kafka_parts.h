@@ -15,6 +15,8 @@ enum part_state {
 	PART_LOST,
 };
 
+struct rd_kafka_queue_s;
+
 struct part {
 	struct list node;
 	struct offset_window window;
@@ -23,12 +25,15 @@ struct part {
 	int64_t stored;		/* told to librdkafka; -1: nothing yet */
 	int64_t begin;		/* where the group was when it became ours; -1: not
 				 * known (yet) */
-	bool full;		/* paused for its window */
+	bool full;		/* nothing is taken of it, for its window */
+	struct rd_kafka_queue_s *queue;	/* its events, while it is not lost; its
+					 * owner's */
 };
 
 struct parts {
 	struct list all;
 	const char *topic;	/* borrowed */
+	size_t n;
 	size_t out;
 };
 
@@ -38,8 +43,10 @@ struct part *parts_add(struct parts *p, int32_t id);	/* one that is not ours */
 /* NULL: not ours, or on its way out. */
 struct part *parts_ours(const struct parts *p, int32_t id);
 struct part *parts_not_lost(const struct parts *p, int32_t id);
-/* Any is ours, and not paused for its window. */
+/* Any is ours, and not full. */
 bool parts_fetched(const struct parts *p);
+/* The first of all becomes the last. */
+void parts_turn(struct parts *p);
 /* Frees part when nothing of it is out. */
 void parts_lose(struct parts *p, struct part *part);
 /* Entries without outcome of what is leaving. */

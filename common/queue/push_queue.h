@@ -120,7 +120,7 @@ void push_consumer_pause(struct push_consumer *c, bool paused);
 bool push_consumer_up(const struct push_consumer *c);
 /* Entries of the queue (its partitions that are ours) that have not been
  * handed out; -1: not known. What was known last. Redis: asked each few seconds.
- * Kafka: what fetches have heard of, and while it is paused it fetches nothing. */
+ * Kafka: what fetches have heard of, and while it is paused they end. */
 int64_t push_consumer_lag(const struct push_consumer *c);
 /* Ends: acknowledgements are brought home first, for at most timeout_ms. This
  * turns the loop, which must have ended, and calls neither event() nor state().

@@ -3,25 +3,59 @@
 #include "common/base/log.h"
 
 #define SPAN_MAX 10000		/* offsets beyond the oldest without outcome */
+#define TURN 32			/* events of a partition, before the next one's */
 
-/* Of all that are ours, or of the one. */
-static void set_paused(struct assignment *a, const struct part *one, bool paused)
+/* Before its fetch starts: what librdkafka has given to its common queue by then
+ * stays there. */
+static void open_queue(struct assignment *a, struct part *p)
 {
-	rd_kafka_topic_partition_list_t *tps =
-		rd_kafka_topic_partition_list_new(8);
-	struct list *n, *tmp;
+	uint64_t one = 1;
 
-	LIST_FOREACH_SAFE(n, tmp, &a->parts.all) {
-		struct part *p = LIST_ENTRY(n, struct part, node);
+	p->queue = rd_kafka_queue_get_partition(a->rk, a->topic, p->id);
+	rd_kafka_queue_forward(p->queue, NULL);
+	rd_kafka_queue_io_event_enable(p->queue, a->fd, &one, sizeof(one));
+}
 
-		if (p->state == PART_OURS && (one != NULL ? p == one : !p->full))
-			rd_kafka_topic_partition_list_add(tps, a->topic, p->id);
+static void close_queue(struct part *p)
+{
+	if (p->queue == NULL)
+		return;
+	rd_kafka_queue_io_event_enable(p->queue, -1, NULL, 0);
+	rd_kafka_queue_destroy(p->queue);
+	p->queue = NULL;
+}
+
+static void lose(struct assignment *a, struct part *p)
+{
+	close_queue(p);
+	parts_lose(&a->parts, p);
+}
+
+static struct part *add(struct assignment *a, int32_t id)
+{
+	struct part *p = parts_add(&a->parts, id);
+
+	open_queue(a, p);
+	return p;
+}
+
+rd_kafka_event_t *assignment_poll(struct assignment *a)
+{
+	for (size_t i = a->parts.n; i > 0; i--) {
+		struct part *p = LIST_ENTRY(list_first(&a->parts.all),
+					    struct part, node);
+		rd_kafka_event_t *ev = NULL;
+
+		if (p->state == PART_OURS && !p->full)
+			ev = rd_kafka_queue_poll(p->queue, 0);
+		if (ev != NULL && ++a->turn < TURN)
+			return ev;
+		a->turn = 0;
+		parts_turn(&a->parts);
+		if (ev != NULL)
+			return ev;
 	}
-	if (tps->cnt > 0 && paused)
-		rd_kafka_pause_partitions(a->rk, tps);
-	else if (tps->cnt > 0)
-		rd_kafka_resume_partitions(a->rk, tps);
-	rd_kafka_topic_partition_list_destroy(tps);
+	return NULL;
 }
 
 /* What outcomes have made of the partition's window. */
@@ -35,11 +69,8 @@ static void settle_part(struct assignment *a, struct part *p,
 						  p->id)->offset = next;
 		p->stored = next;
 	}
-	if (p->full && offset_window_span(&p->window) <= SPAN_MAX / 2) {
+	if (offset_window_span(&p->window) <= SPAN_MAX / 2)
 		p->full = false;
-		if (!a->held)
-			set_paused(a, p, false);
-	}
 }
 
 /* Tells librdkafka what may be committed. */
@@ -76,7 +107,7 @@ static void leave(struct assignment *a, const char *how)
 		struct part *p = parts_not_lost(&a->parts, tps->elems[i].partition);
 
 		if (p != NULL)
-			parts_lose(&a->parts, p);
+			lose(a, p);
 	}
 	complain(rd_kafka_incremental_unassign(a->rk, tps), "unassign");
 	log_info("kafka: %s %d partitions topic=%s", how, tps->cnt, a->topic);
@@ -113,7 +144,7 @@ static void on_revoked(struct assignment *a, rd_kafka_topic_partition_list_t *tp
 		if (p == NULL)
 			continue;
 		if (lost)
-			parts_lose(&a->parts, p);
+			lose(a, p);
 		else
 			p->state = PART_LEAVING;
 	}
@@ -162,25 +193,18 @@ void assignment_begins(struct assignment *a, rd_kafka_event_t *ev)
 
 static void on_assigned(struct assignment *a, rd_kafka_topic_partition_list_t *tps)
 {
-	rd_kafka_t *rk = a->rk;
-
 	if (a->leaving != NULL)
 		give_back(a);
-	complain(rd_kafka_incremental_assign(rk, tps), "assign");
-	if (tps->cnt == 0)
-		return;
 	for (int i = 0; i < tps->cnt; i++) {
 		struct part *p = parts_not_lost(&a->parts, tps->elems[i].partition);
 
 		if (p != NULL)
-			parts_lose(&a->parts, p);
-		parts_add(&a->parts, tps->elems[i].partition);
+			lose(a, p);
+		add(a, tps->elems[i].partition);
 	}
-	/* a pause outlives its assignment */
-	if (a->held)
-		rd_kafka_pause_partitions(rk, tps);
-	else
-		rd_kafka_resume_partitions(rk, tps);
+	complain(rd_kafka_incremental_assign(a->rk, tps), "assign");
+	if (tps->cnt == 0)
+		return;
 	ask_begins(a, tps);
 	log_info("kafka: got %d partitions topic=%s", tps->cnt, a->topic);
 }
@@ -190,7 +214,7 @@ static void lose_all(struct assignment *a)
 	struct list *n, *tmp;
 
 	LIST_FOREACH_SAFE(n, tmp, &a->parts.all)
-		parts_lose(&a->parts, LIST_ENTRY(n, struct part, node));
+		lose(a, LIST_ENTRY(n, struct part, node));
 }
 
 void assignment_rebalance(struct assignment *a, rd_kafka_event_t *ev)
@@ -220,16 +244,14 @@ bool assignment_take(struct assignment *a, const rd_kafka_message_t *m,
 	if (p != NULL && m->offset < offset_window_position(&p->window)) {
 		log_warn("kafka: a partition has gone back (made anew?) topic=%s partition=%d offset=%lld",
 			 a->topic, (int)m->partition, (long long)m->offset);
-		parts_lose(&a->parts, p);
-		p = parts_add(&a->parts, m->partition);
+		lose(a, p);
+		p = add(a, m->partition);
 	}
 	if (p == NULL || !parts_take(&a->parts, p, m->offset,
 				     (struct slice){ m->key, m->key_len }, entry))
 		return false;
-	if (!p->full && offset_window_span(&p->window) >= SPAN_MAX) {
-		set_paused(a, p, true);
+	if (offset_window_span(&p->window) >= SPAN_MAX)
 		p->full = true;
-	}
 	return true;
 }
 
@@ -240,16 +262,24 @@ void assignment_settle(struct assignment *a)
 		give_back(a);
 }
 
-void assignment_hold(struct assignment *a, bool held)
+/* Of a topic that is not there, librdkafka's partition is another one by then. */
+static void reopen_queues(struct assignment *a)
 {
-	if (a->held == held)
-		return;
-	a->held = held;
-	if (a->rk != NULL)
-		set_paused(a, NULL, held);
+	struct list *n, *tmp;
+
+	LIST_FOREACH_SAFE(n, tmp, &a->parts.all) {
+		struct part *p = LIST_ENTRY(n, struct part, node);
+
+		if (p->state != PART_OURS)
+			continue;
+		close_queue(p);
+		open_queue(a, p);
+	}
 }
 
-static void assign_anew(struct assignment *a)
+/* What has given something goes on behind it: what of that has no outcome yet is
+ * not committed. */
+static rd_kafka_topic_partition_list_t *places(const struct assignment *a)
 {
 	rd_kafka_topic_partition_list_t *tps =
 		rd_kafka_topic_partition_list_new(8);
@@ -257,30 +287,31 @@ static void assign_anew(struct assignment *a)
 
 	LIST_FOREACH_SAFE(n, tmp, &a->parts.all) {
 		struct part *p = LIST_ENTRY(n, struct part, node);
+		int64_t position = offset_window_position(&p->window);
 
-		if (p->state == PART_OURS &&
-		    offset_window_position(&p->window) < 0)
-			rd_kafka_topic_partition_list_add(tps, a->topic, p->id);
+		if (p->state == PART_OURS)
+			rd_kafka_topic_partition_list_add(tps, a->topic, p->id)
+				->offset = position >= 0 ? position :
+							   RD_KAFKA_OFFSET_STORED;
 	}
+	return tps;
+}
+
+bool assignment_probe(struct assignment *a)
+{
+	rd_kafka_topic_partition_list_t *tps;
+
+	/* librdkafka would take it for the answer to the revocation */
+	if (a->rk == NULL || a->leaving != NULL)
+		return false;
+	tps = places(a);
 	if (tps->cnt > 0) {
 		complain(rd_kafka_incremental_unassign(a->rk, tps), "unassign");
+		reopen_queues(a);
 		complain(rd_kafka_incremental_assign(a->rk, tps), "assign");
 		ask_begins(a, tps);
 	}
 	rd_kafka_topic_partition_list_destroy(tps);
-}
-
-bool assignment_probe(struct assignment *a, bool lost)
-{
-	if (a->rk == NULL || a->held)
-		return false;
-	/* librdkafka would take it for the answer to the revocation */
-	if (lost && a->leaving != NULL)
-		return false;
-	if (lost)
-		assign_anew(a);
-	set_paused(a, NULL, true);
-	set_paused(a, NULL, false);
 	return true;
 }
 
@@ -332,9 +363,10 @@ void assignment_commit(struct assignment *a, int ms)
 	rd_kafka_queue_destroy(answers);
 }
 
-void assignment_begin(struct assignment *a, rd_kafka_t *rk)
+void assignment_begin(struct assignment *a, rd_kafka_t *rk, int fd)
 {
 	a->rk = rk;
+	a->fd = fd;
 }
 
 void assignment_end(struct assignment *a)

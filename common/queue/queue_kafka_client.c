@@ -35,7 +35,7 @@ struct kafka_client {
 	struct kafka_client_conf conf;
 	rd_kafka_t *rk;
 	rd_kafka_queue_t *queue;
-	int fd;			/* eventfd: there is something in the queue */
+	int fd;			/* eventfd: there is something in a queue */
 	struct io io;
 	struct timer tick;
 	enum reach reach;
@@ -218,9 +218,9 @@ static bool take_one(struct kafka_client *c)
 {
 	rd_kafka_event_t *ev;
 
-	if (c->conf.room != NULL && !c->conf.room(c->conf.arg))
-		return false;
 	ev = rd_kafka_queue_poll(c->queue, 0);
+	if (ev == NULL && c->conf.more != NULL)
+		ev = c->conf.more(c->conf.arg);
 	if (ev == NULL)
 		return false;
 	switch (rd_kafka_event_type(ev)) {
@@ -242,7 +242,7 @@ static bool take_one(struct kafka_client *c)
 	return true;
 }
 
-/* The descriptor becomes readable only when the queue was empty: what a turn
+/* The descriptor becomes readable only when a queue was empty: what a turn
  * leaves there needs a wake-up of its own. */
 void kafka_client_drain(struct kafka_client *c)
 {
@@ -446,6 +446,11 @@ struct kafka_client *kafka_client_new(struct loop *l,
 rd_kafka_t *kafka_client_rk(const struct kafka_client *c)
 {
 	return c->rk;
+}
+
+int kafka_client_fd(const struct kafka_client *c)
+{
+	return c->fd;
 }
 
 bool kafka_client_up(const struct kafka_client *c)

@@ -1,6 +1,6 @@
-/* A librdkafka client on the loop. All it has to say comes through one queue,
- * whose readiness is a file descriptor of the loop's: nothing blocks, and no
- * callback runs on librdkafka's threads. Loop thread only. */
+/* A librdkafka client on the loop. All it has to say comes through queues whose
+ * readiness is a file descriptor of the loop's: nothing blocks, and no callback
+ * runs on librdkafka's threads. Loop thread only. */
 #ifndef PW_QUEUE_KAFKA_CLIENT_H
 #define PW_QUEUE_KAFKA_CLIENT_H
 
@@ -30,9 +30,10 @@ struct kafka_client_conf {
 	 * while it looks for the group's coordinator.) NULL: never. */
 	bool (*fetches)(void *arg);
 	unsigned silence_ms;
-	/* False: nothing is taken off the queue before the next drain. May be
+	/* An event of another queue, which wakes the same descriptor; asked when
+	 * its own has none. NULL: none, or none before the next drain. May be
 	 * NULL. */
-	bool (*room)(void *arg);
+	rd_kafka_event_t *(*more)(void *arg);
 	/* Takes ev (rd_kafka_event_destroy). */
 	void (*event)(void *arg, rd_kafka_event_t *ev);
 	/* On each change, logged here once. */
@@ -55,6 +56,9 @@ struct kafka_client *kafka_client_new(struct loop *l,
 				      const struct kafka_client_conf *conf,
 				      char err[256]);
 rd_kafka_t *kafka_client_rk(const struct kafka_client *c);	/* borrowed */
+/* For rd_kafka_queue_io_event_enable() of a queue that conf.more takes from, with
+ * 8 bytes: the number 1. An eventfd, borrowed until kafka_client_end(). */
+int kafka_client_fd(const struct kafka_client *c);
 /* A broker has answered since the last time that none could be reached. */
 bool kafka_client_up(const struct kafka_client *c);
 /* Why none can be reached, borrowed; "" while one can, or when that is not known. */

@@ -1,9 +1,6 @@
 /* The consumer on Kafka: a static member of a group with cooperative rebalancing.
- * What librdkafka is told of outcomes, it commits.
- *
- * When max_in_flight entries are out, its queue is just not read. Where that
- * lasts, rebalances would wait behind the events there: the partitions are
- * paused, which throws away what was fetched, and the queue is read again. */
+ * What librdkafka is told of outcomes, it commits. While max_in_flight entries are
+ * out, the queues of the partitions are just not read. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +15,6 @@
 #include "common/queue/queue_kafka_client.h"
 #include "common/queue/queue_kafka_dead.h"
 
-#define STALL_MS 500
 #define PROBE_MS 8000		/* librdkafka fetches again 5 s after a refusal */
 #define POLL_INTERVAL_MS 300000	/* librdkafka's */
 
@@ -46,35 +42,28 @@ struct consumer {
 	bool up;
 	struct task settle;
 	struct task give_up;
-	struct timer stall, renew, probe;
+	struct timer renew, probe;
 	struct backoff backoff;
 	int64_t born_ms;		/* of client */
 };
 
-static bool is_full(const struct consumer *c)
+static bool has_room(const struct consumer *c)
 {
-	return c->assignment.parts.out >= c->max_in_flight;
+	return !c->paused && c->assignment.parts.out < c->max_in_flight;
 }
 
-/* The client's: whether we take another event off its queue. */
-static bool has_room(void *arg)
+/* The client's: what it takes when it has nothing to say itself. */
+static rd_kafka_event_t *more(void *arg)
 {
 	struct consumer *c = arg;
 
-	if (c->assignment.held || !is_full(c))
-		return true;
-	if (!timer_armed(&c->stall))
-		timer_arm(&c->stall, STALL_MS);
-	return false;
+	return has_room(c) ? assignment_poll(&c->assignment) : NULL;
 }
 
-static void on_stall(void *arg)
+/* The queues are read: what is wrong with a fetch would be heard. */
+static bool reads(const struct consumer *c)
 {
-	struct consumer *c = arg;
-
-	if (is_full(c))
-		assignment_hold(&c->assignment, true);
-	loop_defer(c->loop, &c->settle);
+	return has_room(c) && parts_fetched(&c->assignment.parts);
 }
 
 static void set_up(struct consumer *c)
@@ -107,18 +96,18 @@ static void topic_is_there(struct consumer *c)
 static void on_probe(void *arg)
 {
 	struct consumer *c = arg;
-	bool fetched;
+	bool heard;
 
 	if (c->client != NULL)
 		kafka_client_drain(c->client);
 	if (!c->no_topic)
 		return;
-	fetched = !c->assignment.held && parts_fetched(&c->assignment.parts);
-	if (fetched && !c->refused) {
+	heard = reads(c);
+	if (heard && !c->refused) {
 		topic_is_there(c);
 		return;
 	}
-	c->refused = !fetched || !assignment_probe(&c->assignment, c->lost);
+	c->refused = !heard || !assignment_probe(&c->assignment);
 	timer_arm(&c->probe, PROBE_MS);
 }
 
@@ -201,19 +190,12 @@ static void on_event(void *arg, rd_kafka_event_t *ev)
 	rd_kafka_event_destroy(ev);
 }
 
-/* After outcomes, and changes of what we may take: without a client, too, or the
- * next one would be paused for what is long over. */
+/* After outcomes, and changes of what we may take. */
 static void on_settle(void *arg)
 {
 	struct consumer *c = arg;
 
 	assignment_settle(&c->assignment);
-	if (c->paused)
-		assignment_hold(&c->assignment, true);
-	else if (c->assignment.parts.out <= c->max_in_flight / 2)
-		assignment_hold(&c->assignment, false);
-	if (!is_full(c))
-		timer_disarm(&c->stall);
 	if (c->client != NULL)
 		kafka_client_drain(c->client);
 }
@@ -222,9 +204,7 @@ static void on_settle(void *arg)
  * to be let into the group hears nothing for long. */
 static bool fetches(void *arg)
 {
-	const struct consumer *c = arg;
-
-	return !c->assignment.held && parts_fetched(&c->assignment.parts);
+	return reads(arg);
 }
 
 static void on_state(void *arg, bool up)
@@ -282,8 +262,8 @@ static struct kafka_client *new_client(struct consumer *c, char err[256])
 		{ "enable.auto.offset.store", "false" },
 		{ "auto.offset.reset", "earliest" },
 		{ "enable.partition.eof", "false" },
-		/* what a pause throws away, and what waits here: little */
-		{ "queued.max.messages.kbytes", "4096" },
+		/* what waits here, of each partition: little */
+		{ "queued.max.messages.kbytes", "512" },
 		{ "queued.min.messages", fetched },
 		{ "fetch.message.max.bytes", "262144" },
 		/* a topic that comes into being, or grows */
@@ -299,7 +279,7 @@ static struct kafka_client *new_client(struct consumer *c, char err[256])
 		.fetches = fetches,
 		.silence_ms = c->session_ms / 6 + 1 + c->timeout_ms,
 		.event = on_event,
-		.room = has_room,
+		.more = more,
 		.state = on_state,
 		.complaint = on_complaint,
 		.fatal = on_fatal,
@@ -322,7 +302,8 @@ static int start(struct consumer *c, char err[256])
 	if (c->client == NULL)
 		return -1;
 	c->born_ms = clock_mono_ms();
-	assignment_begin(&c->assignment, kafka_client_rk(c->client));
+	assignment_begin(&c->assignment, kafka_client_rk(c->client),
+			 kafka_client_fd(c->client));
 	topics = rd_kafka_topic_partition_list_new(1);
 	rd_kafka_topic_partition_list_add(topics, c->url.topic,
 					  RD_KAFKA_PARTITION_UA);
@@ -372,14 +353,11 @@ void kafka_consumer_reject(struct push_consumer *base,
 		loop_defer(c->loop, &c->settle);
 }
 
-/* At once: the next event may be in the queue. */
 void kafka_consumer_pause(struct push_consumer *base, bool paused)
 {
 	struct consumer *c = CONTAINER_OF(base, struct consumer, base);
 
 	c->paused = paused;
-	if (paused)
-		assignment_hold(&c->assignment, true);
 	loop_defer(c->loop, &c->settle);
 }
 
@@ -409,7 +387,6 @@ static void consumer_free(struct consumer *c, int64_t end)
 	kafka_client_end(&c->client, ms_until(end));
 	task_cancel(&c->settle);
 	task_cancel(&c->give_up);
-	timer_free(&c->stall);
 	timer_free(&c->renew);
 	timer_free(&c->probe);
 	kafka_url_clear(&c->url);
@@ -444,7 +421,6 @@ struct push_consumer *kafka_consumer_new(struct loop *l,
 			conf->revoke_timeout_ms);
 	task_init(&c->settle, LOOP_WORK, on_settle, c);
 	task_init(&c->give_up, LOOP_REAP, on_give_up, c);
-	timer_init(&c->stall, l, on_stall, c);
 	timer_init(&c->renew, l, on_renew, c);
 	timer_init(&c->probe, l, on_probe, c);
 	backoff_init(&c->backoff);

@@ -120,15 +120,14 @@ Test(kafka_consumer, hands_out_no_more_than_max_in_flight)
 	make(60, 2);
 	take(&a, "one", 5, 1000);
 	WAIT_LONG(l, a.n == 5);
-	loop_turn(l, 1200);		/* it is paused by now */
+	loop_turn(l, 1200);
 	cr_expect_eq(a.n, 5);
 	/* one may not have been fetched from yet */
 	cr_expect(push_consumer_lag(a.c) == 55 || push_consumer_lag(a.c) == 25,
 		  "%d", (int)push_consumer_lag(a.c));
 	ack(&a, 0);
+	WAIT_FOR(l, a.n == 6);
 	ack(&a, 1);
-	loop_turn(l, 200);
-	cr_expect_eq(a.n, 5, "not half of it yet");
 	ack(&a, 2);
 	WAIT_FOR(l, a.n == 8);
 	loop_turn(l, 50);

@@ -29,12 +29,28 @@ int rd_kafka_assignment_lost(rd_kafka_t *rk)
 	return 0;
 }
 
+/* A partition's queue, and where its fetch has begun. */
+static struct queue {
+	int open;		/* references */
+	bool alone;		/* forwarded to nobody */
+	bool wakes;
+	int events;
+	int64_t from;
+} queues[8];
+static int anew;		/* fetches that began before their queue was alone */
+
 rd_kafka_error_t *
 rd_kafka_incremental_assign(rd_kafka_t *rk,
 			    const rd_kafka_topic_partition_list_t *list)
 {
 	(void)rk;
 	assigned += list->cnt;
+	for (int i = 0; i < list->cnt; i++) {
+		struct queue *q = &queues[list->elems[i].partition];
+
+		q->from = list->elems[i].offset;
+		anew += q->open != 1 || !q->alone || !q->wakes;
+	}
 	return NULL;
 }
 
@@ -47,23 +63,50 @@ rd_kafka_incremental_unassign(rd_kafka_t *rk,
 	return NULL;
 }
 
-rd_kafka_resp_err_t
-rd_kafka_pause_partitions(rd_kafka_t *rk, rd_kafka_topic_partition_list_t *list)
+/* Of a partition of a topic that is not there it is another one each time. */
+rd_kafka_queue_t *rd_kafka_queue_get_partition(rd_kafka_t *rk, const char *topic,
+					       int32_t partition)
 {
-	(void)rk, (void)list;
-	return RD_KAFKA_RESP_ERR_NO_ERROR;
+	struct queue *q = &queues[partition];
+
+	(void)rk, (void)topic;
+	q->open++;
+	q->alone = q->wakes = false;
+	return (rd_kafka_queue_t *)q;
 }
 
-rd_kafka_resp_err_t
-rd_kafka_resume_partitions(rd_kafka_t *rk, rd_kafka_topic_partition_list_t *list)
+void rd_kafka_queue_forward(rd_kafka_queue_t *q, rd_kafka_queue_t *to)
 {
-	return rd_kafka_pause_partitions(rk, list);
+	((struct queue *)q)->alone = to == NULL;
+}
+
+void rd_kafka_queue_io_event_enable(rd_kafka_queue_t *q, int fd, const void *text,
+				    size_t n)
+{
+	((struct queue *)q)->wakes = fd == 42 && n == 8 && *(uint64_t *)text == 1;
+}
+
+rd_kafka_event_t *rd_kafka_queue_poll(rd_kafka_queue_t *q, int ms)
+{
+	struct queue *of = (struct queue *)q;
+
+	cr_expect_eq(ms, 0);
+	return of->events > 0 && of->events-- > 0 ? (rd_kafka_event_t *)q : NULL;
+}
+
+/* The partition that the next event is of; -1: none. */
+static int poll_one(struct assignment *a)
+{
+	struct queue *q = (struct queue *)assignment_poll(a);
+
+	return q != NULL ? (int)(q - queues) : -1;
 }
 
 rd_kafka_resp_err_t
 rd_kafka_offsets_store(rd_kafka_t *rk, rd_kafka_topic_partition_list_t *list)
 {
-	return rd_kafka_pause_partitions(rk, list);
+	(void)rk, (void)list;
+	return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
 rd_kafka_queue_t *rd_kafka_queue_get_consumer(rd_kafka_t *rk)
@@ -74,7 +117,10 @@ rd_kafka_queue_t *rd_kafka_queue_get_consumer(rd_kafka_t *rk)
 
 void rd_kafka_queue_destroy(rd_kafka_queue_t *q)
 {
-	(void)q;
+	if (q != NULL) {
+		((struct queue *)q)->open--;
+		cr_expect_not(((struct queue *)q)->wakes);
+	}
 }
 
 void rd_kafka_ListConsumerGroupOffsets(rd_kafka_t *rk,
@@ -93,12 +139,15 @@ static void begin(void)
 	log_init("test", LOG_LVL_ERR);
 	l = loop_new();
 	assignment_init(&a, l, "t", "g", 60000);
-	assignment_begin(&a, (rd_kafka_t *)&a);
+	assignment_begin(&a, (rd_kafka_t *)&a, 42);
 }
 
 static void finish(void)
 {
 	assignment_free(&a);
+	for (size_t i = 0; i < ARRAY_SIZE(queues); i++)
+		cr_expect_eq(queues[i].open, 0);
+	cr_expect_eq(anew, 0);
 	loop_free(&l);
 }
 
@@ -116,27 +165,106 @@ static void rebalance(rd_kafka_resp_err_t which, int first, int n)
 	assigned = unassigned = 0;
 }
 
-static void take(int partition, char entry[ENTRY_MAX])
+static void take_at(int partition, int64_t offset, char entry[ENTRY_MAX])
 {
-	const rd_kafka_message_t m = { .partition = partition, .offset = 7 };
+	const rd_kafka_message_t m = { .partition = partition, .offset = offset };
 
 	cr_assert(assignment_take(&a, &m, entry));
 }
 
-Test(kafka_assignment, only_what_gave_nothing_is_assigned_anew)
+static void take(int partition, char entry[ENTRY_MAX])
+{
+	take_at(partition, 7, entry);
+}
+
+/* Those that have something, one after the other; nobody waits for one that always
+ * has. */
+Test(kafka_assignment, partitions_are_polled_in_turns)
+{
+	int of[3] = { 0 };
+
+	cr_expect_eq(poll_one(&a), -1);
+	rebalance(RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS, 0, 3);
+	cr_expect_eq(poll_one(&a), -1);
+	queues[0].events = 1000;
+	queues[2].events = 40;
+	for (int i = 0; i < 104; i++)
+		of[poll_one(&a)]++;
+	cr_expect_eq(of[0], 64);
+	cr_expect_eq(of[2], 40);
+	queues[0].events = 0;
+	cr_expect_eq(poll_one(&a), -1);
+	queues[1].events = 1;
+	cr_expect_eq(poll_one(&a), 1);
+	cr_expect_eq(poll_one(&a), -1);
+}
+
+/* What waits for one outcome only; the others go on. */
+Test(kafka_assignment, a_full_one_is_not_polled)
+{
+	char first[ENTRY_MAX], entry[ENTRY_MAX];
+
+	rebalance(RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS, 0, 2);
+	take_at(0, 0, first);
+	for (int i = 1; i < 10000; i++) {
+		queues[0].events = 1;
+		cr_assert_eq(poll_one(&a), 0, "%d", i);
+		take_at(0, i, entry);
+		cr_assert(parts_finish(&a.parts, entry));
+		assignment_settle(&a);
+	}
+	queues[0].events = queues[1].events = 1;
+	cr_expect_eq(poll_one(&a), 1);
+	cr_expect_eq(poll_one(&a), -1);
+	cr_assert(parts_finish(&a.parts, first));
+	assignment_settle(&a);
+	cr_expect_eq(poll_one(&a), 0);
+}
+
+Test(kafka_assignment, what_leaves_is_not_polled)
+{
+	char entry[ENTRY_MAX];
+
+	rebalance(RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS, 0, 2);
+	take(0, entry);
+	rebalance(RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS, 0, 1);
+	queues[0].events = queues[1].events = 1;
+	cr_expect_eq(queues[0].open, 1);
+	cr_expect_eq(poll_one(&a), 1);
+	cr_expect_eq(poll_one(&a), -1);
+	cr_assert(parts_finish(&a.parts, entry));
+	assignment_settle(&a);
+	cr_expect_eq(queues[0].open, 0);
+	rebalance(RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS, 0, 1);
+	cr_expect_eq(poll_one(&a), 0);
+}
+
+/* Its partition goes on with the same queue. */
+Test(kafka_assignment, a_topic_made_anew)
+{
+	char entry[ENTRY_MAX];
+
+	log_init("test", LOG_LVL_ERR);
+	rebalance(RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS, 0, 1);
+	take_at(0, 7, entry);
+	take_at(0, 3, entry);
+	cr_expect_eq(queues[0].open, 1);
+	queues[0].events = 1;
+	cr_expect_eq(poll_one(&a), 0);
+}
+
+/* Each where it is: what has given nothing, where the group is. */
+Test(kafka_assignment, a_probe_begins_anew)
 {
 	char entry[ENTRY_MAX];
 
 	rebalance(RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS, 0, 4);
 	take(1, entry);
-	cr_assert(assignment_probe(&a, false));
-	cr_expect_eq(assigned + unassigned, 0);
-	cr_assert(assignment_probe(&a, true));
-	cr_expect_eq(unassigned, 3);
-	cr_expect_eq(assigned, 3);
-	assignment_hold(&a, true);
-	cr_expect_not(assignment_probe(&a, true));
-	cr_expect_eq(assigned, 3);
+	cr_assert(assignment_probe(&a));
+	cr_expect_eq(unassigned, 4);
+	cr_expect_eq(assigned, 4);
+	for (int i = 0; i < 4; i++)
+		cr_expect_eq(queues[i].from, i == 1 ? 8 : RD_KAFKA_OFFSET_STORED);
 }
 
 /* What librdkafka waits for then is said when its entries have outcomes: anything
@@ -148,13 +276,13 @@ Test(kafka_assignment, not_while_some_are_leaving)
 	rebalance(RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS, 0, 4);
 	take(1, entry);
 	rebalance(RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS, 1, 1);
-	cr_expect_not(assignment_probe(&a, true));
+	cr_expect_not(assignment_probe(&a));
 	cr_expect_eq(assigned + unassigned, 0);
 	cr_assert(parts_finish(&a.parts, entry));
 	assignment_settle(&a);
 	cr_expect_eq(unassigned, 1);
 	cr_expect_eq(assigned, 0);
-	cr_assert(assignment_probe(&a, true));
+	cr_assert(assignment_probe(&a));
 	cr_expect_eq(unassigned, 4);
 	cr_expect_eq(assigned, 3);
 }
