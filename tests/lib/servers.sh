@@ -165,6 +165,13 @@ start_lane() {
 	start_redis "redis-$1"
 }
 
+# mongodb_of NAME: where a database of that name is. For a program's messages alone:
+# FerretDB reads a whole collection for what it cannot ask PostgreSQL, so that what
+# others left costs seconds for each query, more in the end than the driver waits.
+mongodb_of() {
+	echo "${PW_TEST_MONGODB_URI%/*}/$1"
+}
+
 stop_lane() {
 	[ -z "$redis_pid" ] || { kill "$redis_pid" && wait "$redis_pid"; } 2>/dev/null
 	redis_pid=
