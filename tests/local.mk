@@ -28,7 +28,7 @@ EXTRA_DIST += tests/run tests/killed-quickstart tests/booted tests/confined test
 	tests/ferretdb/go.mod tests/ferretdb/go.sum \
 	tests/ferretdb/main.go tests/ferretdb/proxy.go \
 	tests/fakes/apns.mjs tests/fakes/behaviour.mjs \
-	tests/fakes/certificate.mjs tests/fakes/fcm.mjs \
+	tests/fakes/certificate.mjs tests/fakes/connections.mjs tests/fakes/fcm.mjs \
 	tests/fakes/fcm_message.mjs tests/fakes/jwt.mjs tests/fakes/oauth.mjs \
 	tests/fakes/providers.mjs tests/fakes/server.mjs \
 	tests/integration/package.json tests/integration/package-lock.json \

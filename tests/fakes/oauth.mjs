@@ -5,6 +5,7 @@ import { createSecureServer } from 'node:http2';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { Script, retryAfter } from './behaviour.mjs';
+import { Connections } from './connections.mjs';
 import { parseJwt, signedBy } from './jwt.mjs';
 
 const GRANT = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
@@ -23,8 +24,7 @@ export class OauthFake extends Script {
     super();
     this.name = 'oauth';
     this.server = createSecureServer({ key, cert, allowHTTP1: true }, (req, res) => this.#request(req, res));
-    this.sockets = new Set();
-    this.server.on('secureConnection', (s) => { this.sockets.add(s); s.on('close', () => this.sockets.delete(s)); s.on('error', () => {}); });
+    this.connected = new Connections(this.server);
     this.server.on('sessionError', () => {});
     this.server.on('tlsClientError', () => {});
   }
@@ -36,11 +36,7 @@ export class OauthFake extends Script {
     return this;
   }
 
-  async close() {
-    this.server.close();
-    for (const s of this.sockets) s.destroy();
-    await once(this.server, 'close');
-  }
+  async close() { await this.connected.end(); }
 
   forget() {
     super.forget();

@@ -3,6 +3,7 @@
 import { createSecureServer } from 'node:http2';
 import { once } from 'node:events';
 import { Script, errorCode, retryAfter } from './behaviour.mjs';
+import { Connections } from './connections.mjs';
 
 const pause = (ms) => new Promise((done) => { setTimeout(done, ms); });
 
@@ -23,6 +24,7 @@ export class FakeServer extends Script {
     super();
     Object.assign(this, { name, limit, firstLimit });
     this.server = createSecureServer({ key, cert, settings: { maxConcurrentStreams: firstLimit } });
+    this.connected = new Connections(this.server);
     this.server.on('session', (session) => this.#joined(session));
     this.server.on('stream', (stream, headers) => this.#stream(stream, headers));
     this.server.on('unknownProtocol', (socket) => { this.violation('no "h2" in ALPN'); socket.destroy(); });
@@ -39,10 +41,8 @@ export class FakeServer extends Script {
   }
 
   async close() {
-    if (!this.server.listening) return;
-    this.server.close();
     this.dropAll();
-    await once(this.server, 'close');
+    await this.connected.end();
   }
 
   forget() {
