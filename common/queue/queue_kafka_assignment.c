@@ -39,6 +39,17 @@ static struct part *add(struct assignment *a, int32_t id)
 	return p;
 }
 
+/* As librdkafka has stopped its fetch: what that left in its queue refers to the
+ * partition, and where the topic has gone nobody else would take it out. A client
+ * with such a partition never ends (2.0.2). */
+static void empty_queue(struct part *p)
+{
+	rd_kafka_event_t *ev;
+
+	while ((ev = rd_kafka_queue_poll(p->queue, 0)) != NULL)
+		rd_kafka_event_destroy(ev);
+}
+
 rd_kafka_event_t *assignment_poll(struct assignment *a)
 {
 	for (size_t i = a->parts.n; i > 0; i--) {
@@ -95,6 +106,17 @@ static void complain(rd_kafka_error_t *e, const char *what)
 	rd_kafka_error_destroy(e);
 }
 
+/* librdkafka's thread has done what unassigning asked of it, once it has answered
+ * what was asked behind that. */
+static void unassign(struct assignment *a, rd_kafka_topic_partition_list_t *tps)
+{
+	rd_kafka_topic_partition_list_t *left = NULL;
+
+	complain(rd_kafka_incremental_unassign(a->rk, tps), "unassign");
+	if (rd_kafka_assignment(a->rk, &left) == RD_KAFKA_RESP_ERR_NO_ERROR)
+		rd_kafka_topic_partition_list_destroy(left);
+}
+
 /* librdkafka commits what was stored of them, and then leaves them. */
 static void leave(struct assignment *a, const char *how)
 {
@@ -102,20 +124,22 @@ static void leave(struct assignment *a, const char *how)
 
 	a->leaving = NULL;
 	timer_disarm(&a->revoke);
-	store_offsets(a);
+	unassign(a, tps);
 	for (int i = 0; i < tps->cnt; i++) {
 		struct part *p = parts_not_lost(&a->parts, tps->elems[i].partition);
 
-		if (p != NULL)
-			lose(a, p);
+		if (p == NULL)
+			continue;
+		empty_queue(p);
+		lose(a, p);
 	}
-	complain(rd_kafka_incremental_unassign(a->rk, tps), "unassign");
 	log_info("kafka: %s %d partitions topic=%s", how, tps->cnt, a->topic);
 	rd_kafka_topic_partition_list_destroy(tps);
 }
 
 static void give_back(struct assignment *a)
 {
+	store_offsets(a);
 	leave(a, "gave back");
 }
 
@@ -130,7 +154,7 @@ static void on_revoke_timeout(void *arg)
 	give_back(a);
 }
 
-/* Not in time (lost): others have them already. */
+/* Not in time (lost): others have them already, nothing more is stored of them. */
 static void on_revoked(struct assignment *a, rd_kafka_topic_partition_list_t *tps)
 {
 	bool lost = rd_kafka_assignment_lost(a->rk);
@@ -138,19 +162,17 @@ static void on_revoked(struct assignment *a, rd_kafka_topic_partition_list_t *tp
 	if (a->leaving != NULL)
 		give_back(a);
 	a->leaving = rd_kafka_topic_partition_list_copy(tps);
+	if (lost) {
+		leave(a, "lost");
+		return;
+	}
 	for (int i = 0; i < tps->cnt; i++) {
 		struct part *p = parts_ours(&a->parts, tps->elems[i].partition);
 
-		if (p == NULL)
-			continue;
-		if (lost)
-			lose(a, p);
-		else
+		if (p != NULL)
 			p->state = PART_LEAVING;
 	}
-	if (lost)
-		leave(a, "lost");
-	else if (parts_leaving(&a->parts) == 0)
+	if (parts_leaving(&a->parts) == 0)
 		give_back(a);
 	else
 		timer_arm(&a->revoke, a->revoke_ms);
@@ -262,8 +284,10 @@ void assignment_settle(struct assignment *a)
 		give_back(a);
 }
 
-/* Of a topic that is not there, librdkafka's partition is another one by then. */
-static void reopen_queues(struct assignment *a)
+/* Of a topic that is not there, librdkafka's partition is another one by then. And
+ * of each it forgets what was stored, even where it may not commit it: it is told
+ * again. */
+static void begin_anew(struct assignment *a)
 {
 	struct list *n, *tmp;
 
@@ -272,8 +296,10 @@ static void reopen_queues(struct assignment *a)
 
 		if (p->state != PART_OURS)
 			continue;
+		empty_queue(p);
 		close_queue(p);
 		open_queue(a, p);
+		p->stored = -1;
 	}
 }
 
@@ -306,9 +332,10 @@ bool assignment_probe(struct assignment *a)
 		return false;
 	tps = places(a);
 	if (tps->cnt > 0) {
-		complain(rd_kafka_incremental_unassign(a->rk, tps), "unassign");
-		reopen_queues(a);
+		unassign(a, tps);
+		begin_anew(a);
 		complain(rd_kafka_incremental_assign(a->rk, tps), "assign");
+		store_offsets(a);
 		ask_begins(a, tps);
 	}
 	rd_kafka_topic_partition_list_destroy(tps);

@@ -302,6 +302,30 @@ Test(kafka_group, waits_for_its_topic)
 	expect_topic();
 }
 
+/* Its topic goes, and another of its name comes: nothing of the first one keeps
+ * librdkafka from ending. */
+Test(kafka_group, ends_after_its_topic_was_made_anew)
+{
+	int threads;
+
+	begin(1, 2);
+	make(10, 2);
+	threads = rd_kafka_thread_cnt();
+	take(&a, "one", 100, 1000);
+	a.ack = true;
+	WAIT_LONG(l, given(&a) == 10);
+	WAIT_LONG(l, push_consumer_lag(a.c) == 0);
+	rd_kafka_mock_topic_set_error(mock, topic,
+				      RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+	WAIT_LONG(l, push_consumer_lag(a.c) == -1);
+	rd_kafka_mock_topic_set_error(mock, topic, 0);
+	make(10, 2);
+	WAIT_LONG(l, given(&a) == 20);
+	push_consumer_free(&a.c);
+	cr_expect_eq(rd_kafka_thread_cnt(), threads);
+	end();
+}
+
 Test(kafka_real, waits_for_its_topic)
 {
 	use_real("waits");

@@ -23,10 +23,13 @@ rd_kafka_resp_err_t rd_kafka_event_error(rd_kafka_event_t *ev)
 	return what;
 }
 
+static bool lost;
+static int stored;		/* offsets */
+
 int rd_kafka_assignment_lost(rd_kafka_t *rk)
 {
 	(void)rk;
-	return 0;
+	return lost;
 }
 
 /* A partition's queue, and where its fetch has begun. */
@@ -34,6 +37,7 @@ static struct queue {
 	int open;		/* references */
 	bool alone;		/* forwarded to nobody */
 	bool wakes;
+	bool stops;
 	int events;
 	int64_t from;
 } queues[8];
@@ -60,7 +64,22 @@ rd_kafka_incremental_unassign(rd_kafka_t *rk,
 {
 	(void)rk;
 	unassigned += list->cnt;
+	for (int i = 0; i < list->cnt; i++)
+		queues[list->elems[i].partition].stops = true;
 	return NULL;
+}
+
+/* It answers when fetches have stopped, which leaves something in their queues. */
+rd_kafka_resp_err_t rd_kafka_assignment(rd_kafka_t *rk,
+					rd_kafka_topic_partition_list_t **list)
+{
+	(void)rk;
+	for (size_t i = 0; i < ARRAY_SIZE(queues); i++) {
+		queues[i].events += queues[i].stops;
+		queues[i].stops = false;
+	}
+	*list = rd_kafka_topic_partition_list_new(0);
+	return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
 /* Of a partition of a topic that is not there it is another one each time. */
@@ -94,6 +113,11 @@ rd_kafka_event_t *rd_kafka_queue_poll(rd_kafka_queue_t *q, int ms)
 	return of->events > 0 && of->events-- > 0 ? (rd_kafka_event_t *)q : NULL;
 }
 
+void rd_kafka_event_destroy(rd_kafka_event_t *ev)
+{
+	(void)ev;
+}
+
 /* The partition that the next event is of; -1: none. */
 static int poll_one(struct assignment *a)
 {
@@ -105,7 +129,8 @@ static int poll_one(struct assignment *a)
 rd_kafka_resp_err_t
 rd_kafka_offsets_store(rd_kafka_t *rk, rd_kafka_topic_partition_list_t *list)
 {
-	(void)rk, (void)list;
+	(void)rk;
+	stored += list->cnt;
 	return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
@@ -235,8 +260,30 @@ Test(kafka_assignment, what_leaves_is_not_polled)
 	cr_assert(parts_finish(&a.parts, entry));
 	assignment_settle(&a);
 	cr_expect_eq(queues[0].open, 0);
+	cr_expect_eq(queues[0].events, 0);
 	rebalance(RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS, 0, 1);
+	queues[0].events = 1;
 	cr_expect_eq(poll_one(&a), 0);
+}
+
+/* At once, with an outcome that nobody was told of yet, and one to come. */
+Test(kafka_assignment, what_is_lost_is_not_stored)
+{
+	char entry[2][ENTRY_MAX];
+
+	rebalance(RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS, 0, 2);
+	take_at(0, 7, entry[0]);
+	take_at(0, 8, entry[1]);
+	cr_assert(parts_finish(&a.parts, entry[0]));
+	lost = true;
+	rebalance(RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS, 0, 1);
+	cr_expect_eq(queues[0].open, 0);
+	cr_expect_eq(queues[0].events, 0);
+	cr_assert(parts_finish(&a.parts, entry[1]));
+	assignment_settle(&a);
+	cr_expect_eq(stored, 0);
+	queues[1].events = 1;
+	cr_expect_eq(poll_one(&a), 1);
 }
 
 /* Its partition goes on with the same queue. */
@@ -263,8 +310,25 @@ Test(kafka_assignment, a_probe_begins_anew)
 	cr_assert(assignment_probe(&a));
 	cr_expect_eq(unassigned, 4);
 	cr_expect_eq(assigned, 4);
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 4; i++) {
 		cr_expect_eq(queues[i].from, i == 1 ? 8 : RD_KAFKA_OFFSET_STORED);
+		cr_expect_eq(queues[i].events, 0);
+	}
+}
+
+/* librdkafka forgets what was stored, and may not have been let commit it. */
+Test(kafka_assignment, a_probe_stores_anew)
+{
+	char entry[ENTRY_MAX];
+
+	rebalance(RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS, 0, 1);
+	take(0, entry);
+	cr_assert(parts_finish(&a.parts, entry));
+	assignment_settle(&a);
+	assignment_settle(&a);
+	cr_expect_eq(stored, 1);
+	cr_assert(assignment_probe(&a));
+	cr_expect_eq(stored, 2);
 }
 
 /* What librdkafka waits for then is said when its entries have outcomes: anything
