@@ -145,7 +145,7 @@ Test(kafka_consumer, hands_out_no_more_than_max_in_flight)
 }
 
 /* The window of a partition is bounded, too: the others go on. */
-Test(kafka_consumer, pauses_a_partition_that_waits_for_one)
+Test(kafka_consumer, holds_a_partition_that_waits_for_one)
 {
 	begin(1, 1);
 	make(13000, 1);

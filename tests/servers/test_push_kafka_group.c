@@ -524,7 +524,6 @@ Test(kafka_group, goes_on_after_what_came_while_it_was_given_up)
 	make(10, 2);
 	take(&a, "one", 10, 1000);
 	WAIT_LONG(l, a.n == 10);
-	loop_turn(l, 1000);		/* full for so long that it is paused */
 	rd_kafka_mock_push_request_errors(mock, HEARTBEAT, 1,
 					  RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID);
 	WAIT_LONG(l, a.downs == 1);
