@@ -282,13 +282,16 @@ static void on_counted(void *arg, int err, size_t n)
 	want(u);
 }
 
-/* Most who connect have missed little, and nothing comes in that instant: they
- * cost one look at what is undelivered. Else another device may confirm what was
- * held here before it is looked at, and a page that leaves it out has a gap. */
-static bool brief_will_do(const struct catch_up *u, const struct asking *a)
+/* Most who connect have missed little or nothing lately, and nothing comes in that
+ * instant: they cost one look at what is undelivered. Else another device may
+ * confirm what was held here before it is looked at, or has confirmed what follows
+ * one that a third is still to confirm; and a page that leaves it out has a gap. */
+static bool brief_will_do(const struct catch_up *u, const struct asking *a,
+			  const struct message *rows, size_t n)
 {
 	return !a->more && u->nheld == 0 &&
-	       cluster_now_us() - u->from_us < BRIEF_US;
+	       cluster_now_us() - u->from_us < BRIEF_US &&
+	       (n == 0 || rows[n - 1].pos <= u->floor);
 }
 
 static void on_rows(void *arg, int err, const struct message *rows, size_t n)
@@ -301,7 +304,7 @@ static void on_rows(void *arg, int err, const struct message *rows, size_t n)
 		return;
 	}
 	a->more = store_rows_full(rows, n, a->limit, a->bytes);
-	if (u->brief && !brief_will_do(u, a)) {
+	if (u->brief && !brief_will_do(u, a, rows, n)) {
 		u->brief = false;
 		asking_end(a);
 		want(u);

@@ -33,8 +33,9 @@ static const struct held *find_held(const struct catch_up *u,
 
 /* What other devices had, or sent, before this one came is not for it - but all
  * that comes live is, and must not be skipped: what is behind it in its stream
- * would make it a repeat. (pos may be ahead of the time: it is that of sentAt,
- * which a burst makes run.) */
+ * would make it a repeat. So is what is behind one that it was given: two devices
+ * may have proved the later one first, and before this one came. (pos may be ahead
+ * of the time: it is that of sentAt, which a burst makes run.) */
 static bool wanted(const struct catch_up *u, const struct message *m, bool own,
 		   const struct held *live)
 {
@@ -43,7 +44,8 @@ static bool wanted(const struct catch_up *u, const struct message *m, bool own,
 	if (own)
 		return (u->own || u->dropped) && m->pos > u->from_us;
 	return m->delivered_at_ms == 0 ||
-	       (m->delivered_at_ms + 1) * 1000 > u->from_us;
+	       (m->delivered_at_ms + 1) * 1000 > u->from_us ||
+	       seen_last(u->d->seen, place_of(m).stream) != 0;
 }
 
 /* It has the message: what its offset says it was sent it has read, and else

@@ -94,7 +94,8 @@ bool sio_send_pieces(struct sio_socket *k, const struct slice *p, size_t n)
 }
 uint32_t sio_mark(struct sio_socket *k) { (void)k; return ++marks; }
 const char *sio_socket_id(const struct sio_socket *k) { (void)k; return "sid"; }
-int64_t router_good_us(const struct router *r) { (void)r; return 0; }
+int64_t good_us;
+int64_t router_good_us(const struct router *r) { (void)r; return good_us; }
 unsigned router_losses(const struct router *r) { (void)r; return 7; }
 void router_made_good(struct router *r, unsigned lost)
 {
@@ -198,7 +199,8 @@ static bool is_missed(const struct message *m, const struct store_missed *q)
 
 	return (m->pos > q->after_pos ||
 		(m->pos == q->after_pos && strcmp(m->id, q->after_id) > 0)) &&
-	       ((mine && m->delivered_at_ms == 0) || m->pos > q->since);
+	       ((mine && m->delivered_at_ms == 0) ||
+		(q->since != 0 && m->pos > q->since));
 }
 
 static int by_pos(const void *a, const void *b)

@@ -55,6 +55,7 @@ extern struct dir dir;
 extern void (*entered)(void *arg, int err);
 extern void *entered_arg;
 extern unsigned made_good;
+extern int64_t good_us;		/* nothing published up to then was lost; 0: who knows */
 extern const char *accepted_as;	/* "recovered" or "anew" */
 
 extern struct chat c;

@@ -198,6 +198,8 @@ Test(catch_up, who_came_in_the_future_has_no_floor_of_his_own)
 	cr_expect_eq(emit_floor(ben), NOW_US - EMIT_SETTLED_US);
 	ben->since_ms += 3600 * 1000;
 	cr_expect_eq(emit_floor(ben), 0);
+	good_us = NOW_US - 500;
+	cr_expect_eq(emit_floor(ben), NOW_US - 500 - EMIT_SETTLED_US);
 	row(0, NOW_US - 1000);
 	row(1, NOW_US - 900);
 	ben->accepted = true;
@@ -233,6 +235,38 @@ Test(catch_up, what_others_had_before_it_came_is_not_for_it)
 	connect_ben();
 	settle();
 	sent_rows(2, 2);
+}
+
+/* Of two other devices the one that has the first has not proved it yet; the one
+ * that has the second had, before this one came. */
+Test(catch_up, what_was_proved_out_of_order_makes_no_gap)
+{
+	row(0, NOW_US - 3000)->delivered_at_ms = NOW_US / 1000 - 2;
+	row(0, NOW_US - 2000);
+	row(0, NOW_US - 1500)->delivered_at_ms = NOW_US / 1000 - 1;
+	row(1, NOW_US - 1200);
+	row(0, NOW_US - 1000)->delivered_at_ms = NOW_US / 1000 - 1;
+	connect_ben();
+	settle();
+	cr_assert_eq(nsent, 3);
+	for (int i = 0; i < 3; i++)
+		cr_expect_str_eq(strchr(sent[i], ' ') + 1, ids[i < 2 ? i + 1 : 4]);
+	cr_expect_eq(live(row(0, NOW_US)), EMIT_WRITTEN);
+}
+
+/* Each proof of that time has been written, or its session is over. */
+Test(catch_up, what_is_older_than_a_minute_costs_one_look)
+{
+	for (int i = 0; i < 50; i++)
+		row(0, 1000 + i);
+	connect_ben();
+	catch_up_pump(c.catch_ups);
+	cr_expect_eq(asked.q.since, 0);
+	answer();
+	sent_rows(0, 49);
+	settle();
+	sent_rows(0, 49);
+	cr_expect_eq(nread, 50);
 }
 
 Test(catch_up, a_match_that_ended_is_left_out)
