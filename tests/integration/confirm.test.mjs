@@ -121,8 +121,14 @@ const tests = {
 
   async 'a poll that broke off confirms nothing'(c) {
     const { a, b, match } = await c.pair();
+    const third = await c.user();
+    await c.match(a, third);
+    const ct = await c.connect(third);
     const ca = await c.connect(a);
+    // There is nothing left that b would be told: an answered poll cannot break off.
+    await ct.got('user:status', (s) => s.userId === a && s.online);
     const p = await Poller.join(c, b);
+    for (let body = p.joined; !body.includes('session:ready'); body = await p.answer()) p.get();
     // What else it is told, a match's user:status, must not end the poll.
     p.socket.on('data', () => p.get());
     p.get();

@@ -134,7 +134,9 @@ await suite({
     };
     await refused(stranger);
     await c.unmatch(match);
-    await eventually(async () => (await cb.ask('message:typing', { matchId: match, isTyping: true })).code === 'INVALID_MATCH', 'unmatched');
+    for (const client of [ca, cb]) {	// each worker is told by itself; nobody hears of this question
+      await eventually(async () => (await client.ask('message:sync', { matchId: match })).code === 'INVALID_MATCH', 'unmatched');
+    }
     const before = [ca.events.length, cb.all('user:typing').length];
     await refused(cb);
     await refused(ca);

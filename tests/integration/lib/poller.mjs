@@ -19,7 +19,8 @@ export class Poller {
     p.socket.write(`POST ${p.path} HTTP/1.1\r\nHost: x\r\nContent-Length: ${connect.length}\r\n\r\n${connect}`);
     assert.equal(await p.answer(), 'ok');
     p.get();
-    assert.match(await p.answer(), /^40\{/);
+    p.joined = await p.answer();
+    assert.match(p.joined, /^40\{/);
     return p;
   }
 
